@@ -1,0 +1,95 @@
+"""The frames to clients that more than one service writes (protocol page, section 3); absent fields are left out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal, NotRequired, TypedDict
+
+from shared.contracts.ids import ClientId, ConversationId, MessageId, Username
+
+
+class MessageView(TypedDict):
+    """A message as clients see it; `id` only for the sender's own devices."""
+
+    type: NotRequired[Literal["message"]]
+    message_id: MessageId
+    conversation_id: ConversationId
+    seq: int
+    rev: int
+    sender: Username
+    content: str
+    content_type: str
+    sent_at: str
+    reply_to: NotRequired[MessageId]
+    mentions: NotRequired[list[Username]]
+    id: NotRequired[ClientId]
+
+
+class ReceiptFrame(TypedDict):
+    """How far a member has, or has read, a conversation."""
+
+    type: Literal["read_receipt"]
+    conversation_id: ConversationId
+    user: Username
+    state: Literal["delivered", "read"]
+    up_to_seq: int
+    at: str
+
+
+def rfc3339(unix_ms: int) -> str:
+    """Write a time as the protocol does: UTC with milliseconds, `2026-11-22T10:00:00.123Z`."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def message_view(  # noqa: PLR0913 - one argument per field of the frame
+    *,
+    message_id: MessageId,
+    conversation_id: ConversationId,
+    seq: int,
+    rev: int,
+    sender: Username,
+    content: str,
+    content_type: str,
+    sent_at_ms: int,
+    reply_to: MessageId | None = None,
+    mentions: Sequence[Username] = (),
+    client_id: ClientId | None = None,
+    framed: bool = True,
+) -> MessageView:
+    """Lay out a message for a client; `framed` puts the `type` in front, as a frame has it and a page has not."""
+    view: MessageView = {
+        "message_id": message_id,
+        "conversation_id": conversation_id,
+        "seq": seq,
+        "rev": rev,
+        "sender": sender,
+        "content": content,
+        "content_type": content_type,
+        "sent_at": rfc3339(sent_at_ms),
+    }
+    if framed:
+        view = {"type": "message", **view}
+    if reply_to is not None:
+        view["reply_to"] = reply_to
+    if mentions:
+        view["mentions"] = list(mentions)
+    if client_id is not None:
+        view["id"] = client_id
+    return view
+
+
+def receipt_frame(
+    conversation_id: ConversationId,
+    user: Username,
+    state: Literal["delivered", "read"],
+    up_to_seq: int,
+    at_ms: int,
+) -> ReceiptFrame:
+    """Lay out a receipt for a client."""
+    return {
+        "type": "read_receipt",
+        "conversation_id": conversation_id,
+        "user": user,
+        "state": state,
+        "up_to_seq": up_to_seq,
+        "at": rfc3339(at_ms),
+    }
