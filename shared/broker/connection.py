@@ -1,0 +1,190 @@
+"""One connection to the broker: it reconnects for ever, buffers nothing while it is away, and says what it lost."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js.client import JetStreamContext
+
+BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
+"""What a call to the broker may raise when the broker, or the way to it, is at fault (JetStream's errors too)."""
+
+PENDING_MESSAGES: Final = 65_536
+PENDING_BYTES: Final = 128 * 1024 * 1024
+_FOREVER_S: Final = 86_400
+
+log = structlog.get_logger("broker")
+
+
+class Reply(NamedTuple):
+    """What came back for a request."""
+
+    payload: bytes
+    headers: dict[str, str]
+
+
+class Connection:
+    """A connection by name; `options` also fit FastStream's NatsBroker, whose client is then `adopt`ed.
+
+    Hooks run in the event loop and must not block: `on_disconnect`, `on_reconnect`, and `on_dropped` (a
+    subscription's queue was full: messages are gone, the argument is its subject).
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self.name = name
+        self.on_disconnect: list[Callable[[], None]] = []
+        self.on_reconnect: list[Callable[[], None]] = []
+        self.on_dropped: list[Callable[[str], None]] = []
+        self._client: Client | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for the address."""
+        return {
+            "name": self.name,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.2,
+            "connect_timeout": 2,
+            "ping_interval": 10,
+            "max_outstanding_pings": 2,
+            "pending_size": 0,  # a publish while disconnected fails at once, instead of being sent much later
+            "drain_timeout": 5,
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnect,
+            "reconnected_cb": self._on_reconnect,
+        }
+
+    async def open(self) -> None:
+        """Connect, waiting for a broker that is not there yet."""
+        client = Client()
+        await client.connect(self.url, **self.options())
+        self._client = client
+
+    def adopt(self, client: Client) -> None:
+        """Speak over a client that was connected with `options` elsewhere."""
+        self._client = client
+
+    async def close(self) -> None:
+        """Send what was published, then hang up."""
+        client, self._client = self._client, None
+        if client is not None and not client.is_closed:
+            with contextlib.suppress(*BROKER_ERRORS):
+                await client.close()
+
+    @property
+    def client(self) -> Client:
+        """The nats-py client; only for this package and for FastStream."""
+        if self._client is None:
+            raise nats.errors.ConnectionClosedError
+        return self._client
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a publish would leave this process now."""
+        return self._client is not None and self._client.is_connected
+
+    def jetstream(self, timeout_s: float = 5.0) -> JetStreamContext:
+        """Return JetStream's interface with a timeout for each of its calls."""
+        return self.client.jetstream(timeout=timeout_s)
+
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:
+        """Publish on core NATS, at most once.
+
+        Raises:
+            One of BROKER_ERRORS: not connected, or the connection broke.
+        """
+        await self.client.publish(subject, payload, headers=headers)
+
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_s: float = 2.0, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """Ask and wait for one reply.
+
+        Raises:
+            One of BROKER_ERRORS: nobody listens, no reply in time, or not connected.
+        """
+        message = await self.client.request(subject, payload, timeout=timeout_s, headers=headers)
+        return Reply(message.data, message.headers or {})
+
+    async def subscribe(
+        self, subject: str, handler: Callable[[bytes], Awaitable[None] | None], *, queue: str = ""
+    ) -> Subscription:
+        """Call `handler` with each payload, in order. A full queue drops and tells `on_dropped`."""
+
+        async def on_message(message: Msg) -> None:
+            outcome = handler(message.data)
+            if outcome is not None:
+                await outcome
+
+        return await self.client.subscribe(
+            subject,
+            queue=queue,
+            cb=on_message,
+            pending_msgs_limit=PENDING_MESSAGES,
+            pending_bytes_limit=PENDING_BYTES,
+        )
+
+    async def flushed(self, timeout_s: float) -> bool:
+        """Tell whether the broker has got everything published so far, as far as is known within `timeout_s`.
+
+        nats-py 2.16 goes deaf when a flush is cancelled or times out, so this waits beside it and leaves it be.
+        """
+        flush = asyncio.ensure_future(self.client.flush(_FOREVER_S))
+        done, _ = await asyncio.wait({flush}, timeout=timeout_s)
+        if not done:
+            flush.add_done_callback(_forget)
+            return False
+        return flush.exception() is None
+
+    async def probe(self) -> str:
+        """Prove that this process still hears the broker: an echo to itself; returns the server's name.
+
+        Raises:
+            One of BROKER_ERRORS.
+        """
+        client = self.client
+        heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def on_echo(_message: Msg) -> None:
+            if not heard.done():
+                heard.set_result(None)
+
+        inbox = client.new_inbox()
+        echo = await client.subscribe(inbox, cb=on_echo)
+        try:
+            await client.publish(inbox, b"")
+            await asyncio.wait_for(heard, 1.5)
+        finally:
+            with contextlib.suppress(*BROKER_ERRORS):
+                await echo.unsubscribe()
+        return f"connected to {client.connected_url.netloc if client.connected_url else 'the broker'}"
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            log.error("subscription_dropped_messages", connection=self.name, subject=error.subject)
+            for dropped in self.on_dropped:
+                dropped(error.subject)
+            return
+        log.warning("broker_error", connection=self.name, error=repr(error))
+
+    async def _on_disconnect(self) -> None:
+        if self._client is not None:
+            log.warning("broker_disconnected", connection=self.name)
+        for hook in self.on_disconnect:
+            hook()
+
+    async def _on_reconnect(self) -> None:
+        log.info("broker_reconnected", connection=self.name)
+        for hook in self.on_reconnect:
+            hook()
+
+
+def _forget(flush: "asyncio.Future[None]") -> None:
+    if not flush.cancelled():
+        flush.exception()  # looked at, so that nobody warns of it

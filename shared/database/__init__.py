@@ -1,0 +1,1 @@
+"""The one database: its engines, its tables, its migrations. Each table is written by one service."""

@@ -1,0 +1,59 @@
+"""Engines for both databases, with the settings that durability and concurrency rest on."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+Role = Literal["reader", "writer"]
+
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # a commit survives a power cut
+    "busy_timeout=5000",
+    "cache_size=-65536",
+    "temp_store=MEMORY",
+    "mmap_size=268435456",
+)
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether a database URL names a SQLite file."""
+    return sa.make_url(url).get_backend_name() == "sqlite"
+
+
+def open_engine(url: str, role: Role, *, pool_size: int = 5) -> AsyncEngine:
+    """Open a database for asyncio: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
+
+    A SQLite writer has one connection and begins every transaction IMMEDIATE (a deferred one fails at once when it
+    turns into a writer); readers see one snapshot per transaction. Dispose of it: aiosqlite's threads live until then.
+    """
+    if is_sqlite(url):
+        engine = create_async_engine(url, pool_size=1 if role == "writer" else pool_size, max_overflow=0)
+        _prepare_sqlite(engine.sync_engine, role)
+        return engine
+    return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=False)
+
+
+def open_sync_sqlite(url: str) -> sa.Engine:
+    """Open a SQLite writer whose whole transaction runs as one function in one thread (ADR 1)."""
+    plain = sa.make_url(url).set(drivername="sqlite+pysqlite")
+    engine = sa.create_engine(
+        plain, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False, "cached_statements": 256}
+    )
+    _prepare_sqlite(engine, "writer")
+    return engine
+
+
+def _prepare_sqlite(engine: sa.Engine, role: Role) -> None:
+    begin = "BEGIN IMMEDIATE" if role == "writer" else "BEGIN"
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself: it would leave reads outside
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
