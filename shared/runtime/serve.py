@@ -13,6 +13,7 @@ import uvloop
 
 from shared.runtime import logs
 from shared.runtime.health import ASGIApp
+from shared.runtime.settings import SettingsError
 
 _DRAIN_S = 8.0
 _CLOSE_S = 2
@@ -87,7 +88,8 @@ async def serve(
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a service's main on uvloop: `run(main())` under `if __name__ == "__main__"`.
 
-    The process ends with 0 when `main` returns and with 1 when the application died.
+    The process ends with 0 when `main` returns, with 1 when the application died, and with 2 when
+    its settings can't be used (a launcher then need not try again).
     """
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -95,6 +97,9 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     except* LifespanError as died:
         _log.error("service_died", reason=str(died.exceptions[0]))
         sys.exit(1)
+    except* SettingsError as refused:
+        sys.stderr.write(f"{refused.exceptions[0]}\n")
+        sys.exit(2)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,56 @@
+"""Where a system on this machine lives: its ports, its data, its addresses; read once, here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from shared.runtime.settings import LogFormat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the launcher and the ops CLI are told by the environment (`PARLEY_...`).
+
+    Delivery, history and presence take the ports after `port`, the broker's monitor the one
+    after `nats_port`.
+    """
+
+    port: int = field(default=8080, metadata={"min": 1, "max": 65532})
+    nats_port: int = field(default=4222, metadata={"min": 1, "max": 65534})
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    nats_url: str | None = None
+    public_url: str | None = None
+    origins: tuple[str, ...] = ()
+    registration: Literal["open", "invite", "closed"] = "open"
+    log_format: LogFormat = "auto"
+
+    @property
+    def home(self) -> Path:
+        """The data directory, absolute: the services may be started elsewhere."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def has_own_broker(self) -> bool:
+        """Whether the broker is started here; else it is one that runs elsewhere."""
+        return self.nats_url is None
+
+    @property
+    def broker(self) -> str:
+        """The address of the broker."""
+        return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
+
+    @property
+    def database(self) -> str:
+        """The address of the database: a file in the data directory where none is given."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'parley.db'}"
+
+    @property
+    def address(self) -> str:
+        """The address that people open."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def trusted_origins(self) -> tuple[str, ...]:
+        """The origins whose pages may use the session cookie."""
+        return self.origins or (self.address, f"http://localhost:{self.port}")
