@@ -1,0 +1,220 @@
+"""What a client sends: one decode for a good frame, and for a bad one the exact reason why it is refused."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, NoReturn
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.ids import ID_PATTERN, USERNAME_PATTERN, ClientId, ConversationId, MessageId, is_id
+
+VERSION: Final = 1
+MAX_PAGE: Final = 200
+MAX_MENTIONS: Final = 100
+MAX_NUMBER: Final = 2**63 - 1
+"""What the store's integers hold; a seq or a rev above it is out of range."""
+
+_Id = Meta(pattern=rf"\A{ID_PATTERN}\Z")
+_Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+
+
+class Hello(Struct, frozen=True, gc=False, tag_field="type", tag="hello"):
+    """Begin, or begin again: who the device is and how far it holds each conversation."""
+
+    v: int
+    device_id: Annotated[str, _Id]
+    epoch: Annotated[str, _Id] | None = None
+    cursors: dict[Annotated[ConversationId, _Id], _Count] | None = None
+
+
+class SendRequest(Struct, frozen=True, gc=False, tag_field="type", tag="message"):
+    """Send a message, by socket or by HTTP; `check_message` says what its types can't."""
+
+    id: Annotated[ClientId, _Id]
+    content: str
+    to: str | None = None
+    conversation_id: Annotated[ConversationId, _Id] | None = None
+    content_type: str | None = None
+    reply_to: Annotated[MessageId, _Id] | None = None
+    mentions: Annotated[tuple[str, ...], Meta(max_length=MAX_MENTIONS)] | None = None
+    attachments: list[Any] | None = None
+    seen_seq: _Count | None = None
+
+
+class ReadReceipt(Struct, frozen=True, gc=False, tag_field="type", tag="read_receipt"):
+    """Say that everything up to a seq has arrived, or was read."""
+
+    conversation_id: Annotated[ConversationId, _Id]
+    state: Literal["delivered", "read"]
+    up_to_seq: _Count
+
+
+class SyncRequest(Struct, frozen=True, gc=False, tag_field="type", tag="sync"):
+    """Ask for a page of a conversation: what changed after a rev, or what is older than a seq."""
+
+    id: Annotated[ClientId, _Id]
+    conversation_id: Annotated[ConversationId, _Id]
+    after_rev: _Count | None = None
+    before_seq: _Count | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
+
+
+class Ping(Struct, frozen=True, gc=False, tag_field="type", tag="ping"):
+    """Ask for a sign of life."""
+
+    n: Annotated[int, Meta(ge=-(2**53), le=2**53)] = 0
+
+
+class Pong(Struct, frozen=True, gc=False, tag_field="type", tag="pong"):
+    """Give a sign of life; which one does not matter."""
+
+
+Inbound = Hello | SendRequest | ReadReceipt | SyncRequest | Ping | Pong
+
+TYPES: Final = frozenset({"hello", "message", "read_receipt", "sync", "ping", "pong"})
+
+
+class BadFrame(Exception):
+    """A frame that can't be taken. `re` is its id where that is valid."""
+
+    def __init__(self, refusal: Refusal, re: str | None = None, *, is_protocol_error: bool = False) -> None:
+        self.refusal = refusal
+        self.re = re
+        self.is_protocol_error = is_protocol_error
+        super().__init__(str(refusal))
+
+
+_decode: Callable[[str | bytes], Inbound] = msgspec.json.Decoder(Inbound).decode
+
+
+def decode(data: str | bytes) -> Inbound:
+    """Read a frame.
+
+    Raises:
+        BadFrame: a protocol error (not JSON, not an object, no string `type`), `unknown_type`, or `invalid` with
+            the field that is wrong.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return _classify(data, error)
+
+
+_WRONG: Final = {
+    "id": "must be 1-64 characters of A-Z a-z 0-9 _ -",
+    "device_id": "must be 1-64 characters of A-Z a-z 0-9 _ -",
+    "epoch": "must be the epoch of a welcome",
+    "cursors": "must map ids of conversations to whole numbers from 0",
+    "v": "must be a whole number",
+    "content": "must be a text",
+    "to": "must be a username: 3-32 characters of a-z 0-9 _ -",
+    "conversation_id": "must be the id of a conversation",
+    "content_type": "must be a text",
+    "reply_to": "must be the id of a message",
+    "mentions": f"must be a list of at most {MAX_MENTIONS} usernames",
+    "attachments": "must be a list",
+    "seen_seq": "must be a whole number from 0",
+    "state": "must be delivered or read",
+    "up_to_seq": "must be a whole number from 0",
+    "after_rev": "must be a whole number from 0",
+    "before_seq": "must be a whole number from 0",
+    "limit": f"must be a whole number from 1 to {MAX_PAGE}",
+    "n": "must be a whole number",
+}
+_is_username = re.compile(USERNAME_PATTERN).fullmatch
+_in_path = re.compile(r" - at `(?:key in )?\$\.(\w+)").search
+_missing = re.compile(r"missing required field `(\w+)`$").search
+
+
+def fold_username(text: str) -> str | None:
+    """Fold a username to lower case; None where it can't be one."""
+    folded = text.lower()
+    return folded if _is_username(folded) else None
+
+
+def check_message(request: SendRequest, content_chars: int) -> Refusal | None:
+    """Tell why a message can't be sent, where its types did not; by socket or by HTTP, the same words."""
+    content = request.content
+    if not content or len(content) > content_chars or "\0" in content:
+        return _refuse_content(content, content_chars)
+    if (request.to is None) == (request.conversation_id is None):
+        return _invalid("to", "give either to or conversation_id")
+    if request.to is not None and fold_username(request.to) is None:
+        return _invalid("to", _WRONG["to"])
+    if request.mentions is not None and not all(map(fold_username, request.mentions)):
+        return _invalid("mentions", _WRONG["mentions"])
+    if request.attachments or request.content_type not in {None, "text/plain"}:
+        return Refusal(Code.UNSUPPORTED, "Only text/plain is supported, without attachments.")
+    return None
+
+
+def check_sync(request: SyncRequest) -> Refusal | None:
+    """Tell why a page can't be asked for, where the types did not."""
+    if (request.after_rev is None) == (request.before_seq is None):
+        return _invalid("after_rev", "give either after_rev or before_seq")
+    return None
+
+
+def _refuse_content(content: str, content_chars: int) -> Refusal:
+    if not content:
+        return _invalid("content", "must not be empty")
+    if len(content) > content_chars:
+        return Refusal(
+            Code.TOO_LARGE,
+            f"The content has {len(content)} characters; {content_chars} are allowed.",
+            fields={"content": f"must be at most {content_chars} characters"},
+        )
+    return _invalid("content", "must not contain the character U+0000")
+
+
+def _classify(data: str | bytes, error: Exception) -> Inbound:
+    """Say what is wrong with a frame that could not be decoded; slow and exact."""
+    try:
+        frame = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # what is not UTF-8 is a ValueError too
+        raise BadFrame(Refusal(Code.INVALID, "The frame is not JSON."), is_protocol_error=True) from None
+    if not isinstance(frame, dict):
+        raise BadFrame(Refusal(Code.INVALID, "The frame is not an object."), is_protocol_error=True) from None
+    kind, client_id = frame.get("type"), frame.get("id")
+    re_ = client_id if isinstance(client_id, str) and is_id(client_id) else None
+    if not isinstance(kind, str):
+        refusal = Refusal(Code.INVALID, "The frame has no type.", fields={"type": "must be a text"})
+        raise BadFrame(refusal, re_, is_protocol_error=True) from None
+    if kind not in TYPES:
+        raise BadFrame(Refusal(Code.UNKNOWN_TYPE, f"There is no type {kind[:32]!a}."), re_) from None
+    version = frame.get("v")
+    if kind == "hello" and isinstance(version, int) and version != VERSION:
+        return Hello(v=version, device_id="unknown")  # of another version only that is known
+    raise BadFrame(_blame(frame, str(error)), re_) from None
+
+
+def _blame(frame: dict[str, Any], said: str) -> Refusal:
+    """Name the field that the decoder stumbled over."""
+    if missing := _missing(said):
+        return _invalid(missing[1], "is required")
+    if found := _in_path(said):
+        return _invalid(found[1], _WRONG.get(found[1], "is not valid"))
+    for name, value in frame.items():
+        if isinstance(value, str) and not _is_unicode(value):
+            return _invalid(name if name in _WRONG else "frame", "must not contain half of a surrogate pair")
+    return Refusal(Code.INVALID, "The frame can't be read.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _invalid(field: str, wrong: str) -> Refusal:
+    return Refusal(Code.INVALID, f"{field}: {wrong}.", fields={field: wrong})
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(name)
