@@ -1,0 +1,96 @@
+"""What an operator may set about the gateway: the only reader of its environment."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from shared.runtime.settings import ProcessSettings, from_env
+
+_LIMIT = "limit_"
+
+
+def _at_least(default: float, low: float, high: float | None = None) -> Any:
+    return field(default=default, metadata={"min": low} | ({} if high is None else {"max": high}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ProcessSettings):
+    """The gateway's settings; each is `PARLEY_` and its name in capitals.
+
+    `public_url`: where people reach this gateway; https turns on `Secure` and `__Host-`. `origins`: the web pages
+    that may call it, exactly as a browser writes them. `rate_limits` off is for load tests only. The argon2 bounds
+    are OWASP's minimum. Limits are those of the protocol page, section 3.
+    """
+
+    database_url: str
+    nats_url: str = "nats://127.0.0.1:4222"
+    public_url: str = ""
+    origins: tuple[str, ...] = ()
+    registration: Literal["open", "invite", "closed"] = "open"
+    rate_limits: bool = True
+    announce_shards: int = _at_least(1, 1)
+
+    session_days: int = _at_least(30, 1)
+    session_idle_days: int = _at_least(14, 1)
+    token_days: int = _at_least(90, 1)
+
+    argon2_threads: int = _at_least(2, 1, 64)
+    argon2_waiting: int = _at_least(64, 1)
+    argon2_time_cost: int = _at_least(2, 2)
+    argon2_memory_kib: int = _at_least(32_768, 19_456)
+
+    limit_frame_bytes: int = _at_least(131_072, 1_024)
+    limit_content_chars: int = _at_least(8_000, 1, 60_000)
+    limit_messages_per_s: float = _at_least(5.0, 0.01)
+    limit_messages_burst: int = _at_least(20, 1)
+    limit_receipts_per_s: float = _at_least(3.0, 0.01)
+    limit_typing_s: float = _at_least(3.0, 0.0)
+    limit_frames_per_s: float = _at_least(20.0, 0.1)
+    limit_frames_burst: int = _at_least(60, 1)
+    limit_sockets_per_user: int = _at_least(10, 1)
+    limit_typing_members: int = _at_least(100, 1)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the gateway over TLS."""
+        return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins whose pages may act for a user: those set, else the public URL's, else this machine's."""
+        if self.origins:
+            return frozenset(self.origins)
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            return frozenset({f"{parts.scheme}://{parts.netloc}"})
+        return frozenset(f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost"))
+
+    @property
+    def session_life(self) -> timedelta:
+        """How long a browser stays signed in, however busy."""
+        return timedelta(days=self.session_days)
+
+    @property
+    def session_idle(self) -> timedelta:
+        """How long a browser may stay away and still be signed in."""
+        return timedelta(days=self.session_idle_days)
+
+    @property
+    def token_life(self) -> timedelta:
+        """How long a bearer token works."""
+        return timedelta(days=self.token_days)
+
+    def limits(self) -> dict[str, int | float]:
+        """Return the limits as `welcome` tells them: `frame_bytes`, `content_chars` and so on."""
+        return {name.removeprefix(_LIMIT): value for name, value in vars(self).items() if name.startswith(_LIMIT)}
+
+
+def load() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsError: with everything that is wrong.
+    """
+    return from_env(Settings, os.environ)
