@@ -1,0 +1,112 @@
+"""`python -m deploy.verify.smoke`: one named check per promise of the page, ok or FAIL for each."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from deploy.verify.check import Check, FailedError, Lane
+from deploy.verify.checks import LANES
+from deploy.verify.deployment import Deployment
+from deploy.verify.stage import Stage
+from deploy.verify.wire import Closed, Unanswered
+
+# What a check may meet when the product misbehaves; anything else is a bug of the suite.
+FINDINGS = (
+    FailedError,
+    Closed,
+    Unanswered,
+    TimeoutError,
+    OSError,
+    httpx.HTTPError,
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+)
+
+
+class Report:
+    """Prints a line per check and counts."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+        self.failed: list[str] = []
+
+    def ok(self, name: str, seconds: float) -> None:
+        """Print a check that held."""
+        self.passed.append(name)
+        _say(f"ok   {name} ({seconds:.1f} s)")
+
+    def fail(self, name: str, why: str) -> None:
+        """Print a check that did not."""
+        self.failed.append(name)
+        _say(f"FAIL {name}: {why}")
+
+    def skip(self, name: str, why: str) -> None:
+        """Print a check that was not run."""
+        _say(f"skip {name}: {why}")
+
+
+async def smoke(url: str, *, limits: bool = True, only: str = "") -> Report:
+    """Run every check whose name contains `only`; lanes side by side."""
+    report = Report()
+    async with Deployment(url) as deployment, asyncio.TaskGroup() as lanes:
+        for lane in LANES:
+            lanes.create_task(_run_lane(lane, deployment, report, limits=limits, only=only))
+    return report
+
+
+async def _run_lane(lane: Lane, deployment: Deployment, report: Report, *, limits: bool, only: str) -> None:
+    stage = Stage(deployment)
+    for check in lane.checks:
+        if only not in check.name:
+            continue
+        if check.needs_limits and not limits:
+            report.skip(check.name, "rate limits are off")
+            continue
+        await _run(check, stage, report)
+
+
+async def _run(check: Check, stage: Stage, report: Report) -> None:
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(check.timeout_s):
+            await check.body(stage)
+    except FINDINGS as finding:
+        report.fail(check.name, _why(finding))
+    else:
+        report.ok(check.name, time.monotonic() - begun)
+
+
+def _why(finding: BaseException) -> str:
+    text = " ".join(str(finding).split())
+    named = text if isinstance(finding, FailedError) else f"{type(finding).__name__} {text}"
+    return named.strip()[:600]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line, run, and return the exit code: 0 when every check held."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.verify.smoke", description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the gateway's address")
+    parser.add_argument("--only", default="", help="run the checks whose name contains this")
+    parser.add_argument("--no-limits", action="store_true", help="the deployment runs with PARLEY_RATE_LIMITS=off")
+    options = parser.parse_args(argv)
+    begun = time.monotonic()
+    report = asyncio.run(smoke(options.url, limits=not options.no_limits, only=options.only))
+    _say(f"{len(report.passed)} ok, {len(report.failed)} failed, in {time.monotonic() - begun:.0f} s")
+    for name in report.failed:
+        _say(f"FAIL {name}")
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The users and sockets of one lane of checks."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+
+from deploy.verify.deployment import Account, Deployment
+from deploy.verify.wire import Wire, dial
+
+
+class Stage:
+    """Users by their short name, made when they are first asked for."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._accounts: dict[str, Account] = {}
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The client without cookies."""
+        return self.deployment.http
+
+    async def user(self, word: str) -> Account:
+        """Return the user of this lane called `word`."""
+        if word not in self._accounts:
+            self._accounts[word] = await self.deployment.new_account(word)
+        return self._accounts[word]
+
+    async def pair(self) -> tuple[Account, Account]:
+        """Make two users who never met."""
+        return await self.deployment.new_account("ann"), await self.deployment.new_account("ben")
+
+    def dial(self, account: Account) -> AbstractAsyncContextManager[Wire]:
+        """Open a socket without a hello."""
+        return dial(self.deployment.socket_url, token=account.token)
+
+    @asynccontextmanager
+    async def live(self, account: Account, *, device_id: str | None = None) -> AsyncIterator[Wire]:
+        """Open a socket, say hello, and wait for caught_up."""
+        async with dial(self.deployment.socket_url, token=account.token) as wire:
+            await wire.hello(device_id or new_id())
+            yield wire
+
+    @asynccontextmanager
+    async def live_pair(self) -> AsyncIterator[tuple[Account, Wire, Account, Wire]]:
+        """Make two users who never met, both live."""
+        ann, ben = await self.pair()
+        async with AsyncExitStack() as stack:
+            one = await stack.enter_async_context(self.live(ann))
+            two = await stack.enter_async_context(self.live(ben))
+            yield ann, one, ben, two
+
+    async def get(self, account: Account, path: str, **query: str | int) -> httpx.Response:
+        """GET as `account`."""
+        return await self.http.get(path, params=query, headers=account.headers)
+
+    async def post(self, account: Account, path: str, body: object, **headers: str) -> httpx.Response:
+        """POST JSON as `account`; headers with `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.post(path, json=body, headers=account.headers | named)
+
+    async def put(self, account: Account, path: str, body: object) -> httpx.Response:
+        """PUT JSON as `account`."""
+        return await self.http.put(path, json=body, headers=account.headers)
+
+    async def say(self, wire: Wire, to: Account, content: str, **fields: Any) -> dict[str, Any]:
+        """Send a message over a socket and return its ack."""
+        message_id = new_id()
+        await wire.send({"type": "message", "id": message_id, "to": to.username, "content": content} | fields)
+        return await wire.expect("ack", lambda frame: frame["re"] == message_id)
+
+
+def new_id() -> str:
+    """Make up a client's id."""
+    return secrets.token_hex(12)
