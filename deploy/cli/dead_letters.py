@@ -1,0 +1,139 @@
+"""`parley dead-letters`: commands that could not be applied: look at them, try them again, drop them."""
+
+import argparse
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from deploy.cli.output import Refused, confirm, show_json, show_table, tell
+from deploy.cli.settings import CliSettings
+from shared.broker import dead_letters as queue
+from shared.broker.connection import Connection
+
+_CONNECT_S = 5.0
+_COLUMNS = ("number", "partition", "place", "reason")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the commands."""
+    parser = commands.add_parser("dead-letters", help="commands that could not be applied, kept seven days")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="the oldest ones")
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=run_list)
+    showing = verbs.add_parser("show", help="one, with its content")
+    showing.add_argument("number", type=int)
+    showing.add_argument("--json", action="store_true", help="print JSON")
+    showing.set_defaults(run=run_show)
+    retrying = verbs.add_parser("retry", help="append it to the log again")
+    retrying.add_argument("number", type=int)
+    retrying.set_defaults(run=run_retry)
+    dropping = verbs.add_parser("drop", help="forget it for good")
+    dropping.add_argument("number", type=int)
+    dropping.add_argument("--yes", action="store_true", help="don't ask")
+    dropping.set_defaults(run=run_drop)
+
+
+def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
+    """List them without their content."""
+
+    async def read() -> list[queue.DeadLetter]:
+        async with _connected(settings) as connection:
+            return await queue.dead_letters(connection, arguments.limit)
+
+    rows = [{name: getattr(letter, name) for name in _COLUMNS} for letter in asyncio.run(read())]
+    if arguments.json:
+        show_json(rows)
+    elif rows:
+        show_table(rows, _COLUMNS)
+    else:
+        tell("there are no dead letters")
+    return 0
+
+
+def run_show(arguments: argparse.Namespace, settings: CliSettings) -> int:
+    """Show one with its content, as far as that can be read.
+
+    Raises:
+        Refused: there is none with this number.
+    """
+
+    async def read() -> queue.DeadLetter:
+        async with _connected(settings) as connection:
+            return await _letter(connection, arguments.number)
+
+    letter = asyncio.run(read())
+    shown = {name: getattr(letter, name) for name in _COLUMNS}
+    shown["command"] = _readable(letter.item)
+    shown["bytes_base64"] = base64.b64encode(letter.item).decode()
+    if arguments.json:
+        show_json(shown)
+    else:
+        for name, value in shown.items():
+            tell(f"{name:<13} {value}")
+    return 0
+
+
+def run_retry(arguments: argparse.Namespace, settings: CliSettings) -> int:
+    """Append one to the log again; delivery decides it anew.
+
+    Raises:
+        Refused: there is none with this number.
+    """
+
+    async def retry() -> None:
+        async with _connected(settings) as connection:
+            await queue.retry_dead_letter(connection, await _letter(connection, arguments.number))
+
+    asyncio.run(retry())
+    tell(f"dead letter {arguments.number} is in the log again")
+    return 0
+
+
+def run_drop(arguments: argparse.Namespace, settings: CliSettings) -> int:
+    """Forget one for good.
+
+    Raises:
+        Refused: there is none with this number, or nobody said yes.
+    """
+    confirm(f"Drop dead letter {arguments.number} for good?", is_sure=arguments.yes)
+
+    async def drop() -> None:
+        async with _connected(settings) as connection:
+            await queue.drop_dead_letter(connection, await _letter(connection, arguments.number))
+
+    asyncio.run(drop())
+    tell(f"dead letter {arguments.number} is gone")
+    return 0
+
+
+@asynccontextmanager
+async def _connected(settings: CliSettings) -> AsyncIterator[Connection]:
+    connection = Connection(settings.local.broker, "parley-cli")
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            await connection.open()
+    except TimeoutError as error:
+        raise Refused(f"the broker at {settings.local.broker} does not answer: set PARLEY_NATS_URL") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _letter(connection: Connection, number: int) -> queue.DeadLetter:
+    letter = await queue.dead_letter(connection, number)
+    if letter is None:
+        raise Refused(f"there is no dead letter {number}")
+    return letter
+
+
+def _readable(item: bytes) -> object:
+    try:
+        return msgspec.msgpack.decode(item)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "(can't be decoded)"

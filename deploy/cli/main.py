@@ -1,0 +1,50 @@
+"""`parley`: what an operator does with a system. Exit codes: 0 done, 1 failed, 2 wrong use or settings."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from deploy.cli import dead_letters, migrate, up
+from deploy.cli.output import Refused, complain
+from deploy.cli.settings import load
+from deploy.local.preparation import NotPrepared
+from shared.broker.connection import BROKER_ERRORS
+from shared.runtime import logs
+from shared.runtime.settings import SettingsError
+
+_DONE, _FAILED, _MISUSED = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    logs.configure("cli", json=False, level="critical")  # what goes wrong is told once, by the command
+    try:
+        code: int = arguments.run(arguments, load())
+    except SettingsError as refusal:
+        complain(str(refusal))
+        return _MISUSED
+    except (Refused, NotPrepared) as refusal:
+        complain(str(refusal))
+        return _FAILED
+    except BROKER_ERRORS as error:
+        complain(f"the broker did not do it: {error!r}")
+        return _FAILED
+    except KeyboardInterrupt:
+        return _FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="parley",
+        description="Operate a Parley system. Where it is, the settings say (PARLEY_DATABASE_URL, PARLEY_NATS_URL).",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (up, migrate, dead_letters):
+        command.add(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
