@@ -1,0 +1,146 @@
+"""Tells what came of commands, after the commit: answers to who asked, announcements to everyone concerned."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from services.delivery.domain import CursorKept, CursorMoved, Outcome, Refused, Stored
+from shared.broker.connection import Connection
+from shared.contracts import subjects
+from shared.contracts.commands import Origin
+from shared.contracts.errors import Code
+from shared.contracts.events import Announcement, Answer
+from shared.contracts.frames import message_view, receipt_frame
+from shared.contracts.ids import ClientId, GatewayId, shard_of
+
+MAX_PUBLISH_BYTES: Final = 512 * 1024
+CONFIRM_S: Final = 5.0
+
+_json = msgspec.json.Encoder().encode
+_msgpack = msgspec.msgpack.Encoder().encode
+
+
+class Announcer:
+    """Publishes outcomes on core NATS, many in one message."""
+
+    def __init__(self, connection: Connection, shards: int) -> None:
+        self._connection = connection
+        self._shards = shards
+
+    async def announce(self, outcomes: Iterable[Outcome]) -> None:
+        """Answer and announce what was committed, in log order.
+
+        Raises:
+            One of BROKER_ERRORS: some of it may not have been heard.
+        """
+        answers: defaultdict[GatewayId, list[Answer]] = defaultdict(list)
+        announcements: list[Announcement] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Stored):
+                answers[outcome.origin.gateway].append(_ack(outcome))
+                if not outcome.is_repeat:
+                    announcements.append(_message(outcome))
+            elif isinstance(outcome, CursorMoved):
+                announcements.append(_receipt(outcome))
+            elif isinstance(outcome, CursorKept):
+                frame = _json(receipt_frame(*outcome[1:]))
+                answers[outcome.origin.gateway].append(Answer(outcome.origin.ref, frame=frame))
+            elif isinstance(outcome, Refused):
+                answers[outcome.origin.gateway].append(Answer(outcome.origin.ref, outcome.code, outcome.detail))
+            else:
+                assert_never(outcome)
+        await self._publish_all(announcements)
+        for gateway, answered in answers.items():
+            for part in _parts(answered):
+                await self._connection.publish(subjects.answers(gateway), part)
+
+    async def confirm(self) -> bool:
+        """Tell whether the broker has all that was announced."""
+        return await self._connection.flushed(CONFIRM_S)
+
+    async def refuse(self, origin: Origin, detail: str) -> None:
+        """Tell who asked that a command cannot be applied.
+
+        Raises:
+            One of BROKER_ERRORS.
+        """
+        await self.announce([Refused(origin, Code.INTERNAL, detail)])
+
+    async def _publish_all(self, announcements: Sequence[Announcement]) -> None:
+        if self._shards == 1:
+            by_shard: dict[int, Sequence[Announcement]] = {0: announcements}
+        else:
+            by_shard = self._sharded(announcements)
+        for shard, announced in by_shard.items():
+            for part in _parts(announced):
+                await self._connection.publish(subjects.announcements(shard), part)
+
+    def _sharded(self, announcements: Iterable[Announcement]) -> dict[int, Sequence[Announcement]]:
+        by_shard: defaultdict[int, list[Announcement]] = defaultdict(list)
+        for announcement in announcements:
+            users = defaultdict(list)
+            for user in announcement.to:
+                users[shard_of(user, self._shards)].append(user)
+            for shard, to in users.items():
+                by_shard[shard].append(announcement._replace(to=tuple(to)))
+        return dict(by_shard)
+
+
+def _ack(outcome: Stored) -> Answer:
+    message = outcome.message
+    return Answer(
+        outcome.origin.ref,
+        "",
+        "",
+        message.message_id,
+        message.conversation_id,
+        message.seq,
+        message.first_rev,
+        message.sent_at_ms,
+        outcome.is_repeat,
+    )
+
+
+def _message(outcome: Stored) -> Announcement:
+    message = outcome.message
+    view = message_view(
+        message_id=message.message_id,
+        conversation_id=message.conversation_id,
+        seq=message.seq,
+        rev=message.rev,
+        sender=message.sender,
+        content=message.content,
+        content_type=message.content_type,
+        sent_at_ms=message.sent_at_ms,
+        reply_to=message.reply_to,
+        mentions=message.mentions,
+    )
+    return Announcement(
+        outcome.audience,
+        message.conversation_id,
+        message.rev,
+        _json(view),
+        outcome.origin.session,
+        message.sender_id,
+        ClientId(message.client_id),
+    )
+
+
+def _receipt(outcome: CursorMoved) -> Announcement:
+    frame = receipt_frame(outcome.conversation_id, outcome.username, outcome.state, outcome.up_to_seq, outcome.at_ms)
+    return Announcement(outcome.audience, outcome.conversation_id, 0, _json(frame))
+
+
+def _parts(values: Sequence[Any]) -> Iterable[bytes]:
+    """Encode a list in parts that fit into a message of the broker."""
+    if not values:
+        return
+    whole = _msgpack(values)
+    if len(whole) <= MAX_PUBLISH_BYTES or len(values) == 1:
+        yield whole
+        return
+    middle = len(values) // 2
+    yield from _parts(values[:middle])
+    yield from _parts(values[middle:])

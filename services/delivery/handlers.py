@@ -1,0 +1,148 @@
+"""What happens to a batch of the log: read its commands, decide and store them in one transaction, announce them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import structlog
+
+from services.delivery.domain import Item, Outcome
+from services.delivery.store import Advance, Poisoned, Store
+from shared.broker import dead_letters
+from shared.broker.connection import Connection
+from shared.broker.log import Bundle
+from shared.contracts.commands import KINDS, Command, Origin
+from shared.contracts.ids import LogId
+
+log = structlog.get_logger("delivery")
+
+REFUSED_DETAIL = "This request could not be carried out. It was kept for the operators to look at."
+
+
+class Announcing(Protocol):
+    """What this needs of the announcer."""
+
+    async def announce(self, outcomes: Sequence[Outcome]) -> None:
+        """Answer and announce."""
+
+    async def refuse(self, origin: Origin, detail: str) -> None:
+        """Tell who asked that a command cannot be applied."""
+
+
+class Counting(Protocol):
+    """What this reports of its work."""
+
+    def applied(self, commands: int) -> None:
+        """Count commands applied in one transaction."""
+
+    def recalled(self, commands: int) -> None:
+        """Count commands, applied earlier, that were announced again."""
+
+    def buried(self) -> None:
+        """Count a command that went to the dead letters."""
+
+
+class _RawItem(NamedTuple):
+    kind: str
+    origin: msgspec.Raw
+    command: msgspec.Raw
+
+
+@dataclass(slots=True)
+class BatchHandler:
+    """Handles batch after batch. What was buried stays so until its position is passed."""
+
+    connection: Connection
+    store: Store
+    announcer: Announcing
+    counts: Counting
+    _buried: set[tuple[int, int]] = field(default_factory=set)
+
+    async def on_batch(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> None:
+        """Apply what is above the positions in `applied`, announce again what is not, and move the position.
+
+        Raises:
+            Overtaken; one of STORE_ERRORS or BROKER_ERRORS: nothing, or not all, was done; begin a new session.
+        """
+        log_id = advance.log_id
+        known: list[Item] = []
+        new: list[Item] = []
+        for bundle in bundles:
+            items = await self._read(bundle, log_id)
+            (new if bundle.seq > applied[bundle.partition] else known).extend(items)
+        if known:
+            outcomes = await self.store.recall(known)
+            self.counts.recalled(len(known))
+            await self.announcer.announce(outcomes)
+        await self._apply(new, advance)
+
+    async def _apply(self, items: list[Item], advance: Advance) -> None:
+        try:
+            outcomes = await self.store.apply(items, advance)
+        except Poisoned as error:
+            log.exception("batch_cannot_be_applied", commands=len(items))
+            poison = await self.store.find_poison(items)
+            if not poison:
+                raise RuntimeError("no command of the batch fails by itself") from error
+            for item in items:
+                reason = poison.get((item.seq, item.place))
+                if reason is not None:
+                    await self._bury(item, reason, advance.log_id)
+            outcomes = await self.store.apply([item for item in items if (item.seq, item.place) not in poison], advance)
+        self._buried = {place for place in self._buried if place[0] > max(a for _, a, _ in advance.moves.values())}
+        self.counts.applied(len(items))
+        await self.announcer.announce(outcomes)
+
+    async def _read(self, bundle: Bundle, log_id: LogId) -> list[Item]:
+        """Decode the commands of a bundle, each for itself; what cannot be read is buried."""
+        try:
+            raw_items = _decode_bundle(bundle.payload)
+        except msgspec.DecodeError as error:
+            await self._bury_raw(bundle, 0, bundle.payload, f"not a bundle: {error}", log_id, None)
+            return []
+        items: list[Item] = []
+        for place, raw in enumerate(raw_items):
+            origin = None
+            try:
+                kind, raw_origin, raw_command = _decode_item(raw)
+                origin = _decode_origin(raw_origin)
+                command: Command = _decoders[kind].decode(raw_command)
+            except (msgspec.DecodeError, KeyError) as error:
+                await self._bury_raw(bundle, place, bytes(raw), f"cannot be read: {error!r}", log_id, origin)
+            else:
+                items.append(Item(bundle.partition, bundle.seq, place, origin, command))
+        return items
+
+    async def _bury(self, item: Item, reason: str, log_id: LogId) -> None:
+        kind = next(kind for kind, of in KINDS.items() if isinstance(item.command, of))
+        raw = msgspec.msgpack.encode((kind, item.origin, item.command))
+        bundle = Bundle(item.partition, item.seq, b"")
+        await self._bury_raw(bundle, item.place, raw, reason, log_id, item.origin)
+
+    async def _bury_raw(
+        self, bundle: Bundle, place: int, raw: bytes, reason: str, log_id: LogId, origin: Origin | None
+    ) -> None:
+        if (bundle.seq, place) not in self._buried:
+            log.error("dead_letter", partition=bundle.partition, seq=bundle.seq, place=place, reason=reason)
+            await dead_letters.bury(
+                self.connection,
+                log_id=log_id,
+                seq=bundle.seq,
+                index=place,
+                partition=bundle.partition,
+                reason=reason,
+                item=raw,
+            )
+            self._buried.add((bundle.seq, place))
+            self.counts.buried()
+        if origin is not None:
+            await self.announcer.refuse(origin, REFUSED_DETAIL)
+
+
+_decode_bundle = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_item = msgspec.msgpack.Decoder(_RawItem).decode
+_decode_origin = msgspec.msgpack.Decoder(Origin).decode
+_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(command) for kind, command in KINDS.items()
+}

@@ -1,0 +1,24 @@
+"""Delivery's settings; the only place of the service that reads the environment."""
+
+import os
+from dataclasses import dataclass, field
+
+from shared.runtime.settings import ProcessSettings, from_env
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ProcessSettings):
+    """Where the log and the store are, and on how many subjects events are announced."""
+
+    database_url: str
+    nats_url: str = "nats://127.0.0.1:4222"
+    announce_shards: int = field(default=1, metadata={"min": 1, "max": 65_536})
+
+
+def load() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsError: with everything that is wrong.
+    """
+    return from_env(Settings, os.environ)

@@ -1,0 +1,220 @@
+"""Delivery in the test's own process, and a stand-in gateway: appends commands, hears answers and announcements."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.delivery.announcer import Announcer
+from services.delivery.handlers import BatchHandler
+from services.delivery.keeper import Keeper
+from services.delivery.reader import Worker
+from services.delivery.store import Store
+from shared.broker.connection import Connection
+from shared.broker.publisher import BundleWriter
+from shared.broker.streams import StreamSettings, log_state, provision
+from shared.contracts import subjects
+from shared.contracts.commands import CURSOR, SEND, Command, CursorState, MoveCursor, Origin, SendMessage, request_hash
+from shared.contracts.events import Announcement, Answer
+from shared.contracts.ids import (
+    ClientId,
+    ConversationId,
+    GatewayId,
+    MessageId,
+    SessionId,
+    UserId,
+    Username,
+    direct_conversation_id,
+    message_id,
+    partition_of,
+)
+
+GATEWAY = GatewayId("test-gateway")
+PARTITIONS = 4
+
+
+class Tally:
+    """What delivery counts of its work."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.commands = 0
+        self.again = 0
+        self.dead = 0
+
+    def applied(self, commands: int) -> None:
+        """Count commands applied."""
+        self.commands += commands
+
+    def recalled(self, commands: int) -> None:
+        """Count commands announced again."""
+        self.again += commands
+
+    def buried(self) -> None:
+        """Count a dead letter."""
+        self.dead += 1
+
+
+@dataclass
+class Delivery:
+    """A delivery at work in this process."""
+
+    connection: Connection
+    store: Store
+    worker: Worker
+    keeper: Keeper
+    tally: Tally
+
+
+@asynccontextmanager
+async def delivery(nats_url: str, database_url: str) -> AsyncIterator[Delivery]:
+    """Run delivery until the block ends; it stops between two batches, like a process told to."""
+    connection = Connection(nats_url, "test-delivery")
+    await connection.open()
+    store, tally = Store(database_url), Tally()
+    announcer = Announcer(connection, 1)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, tally), announcer)
+    keeper = Keeper(connection, worker)
+    tasks = [asyncio.ensure_future(worker.run()), asyncio.ensure_future(keeper.run())]
+    try:
+        yield Delivery(connection, store, worker, keeper, tally)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await store.close()
+        await connection.close()
+
+
+@dataclass
+class Gateway:
+    """What a gateway does at the broker, without any socket."""
+
+    connection: Connection
+    writer: BundleWriter[int]
+    answers: list[Answer] = field(default_factory=list)
+    announced: list[Announcement] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    durable: list[int] = field(default_factory=list)
+    _refs: int = 0
+
+    def put(self, command: Command, *, session: str = "") -> int:
+        """Append a command; returns the reference under which its answer comes."""
+        self._refs += 1
+        kind = SEND if isinstance(command, SendMessage) else CURSOR
+        origin = Origin(GATEWAY, self._refs, SessionId(session))
+        item = msgspec.msgpack.encode((kind, origin, command))
+        self.writer.append(partition_of(command.conversation_id, PARTITIONS), item, self._refs)
+        return self._refs
+
+    async def put_raw(self, partition: int, payload: bytes) -> None:
+        """Append a record as it is."""
+        await self.connection.jetstream().publish(subjects.log(partition), payload)
+
+    async def answer(self, ref: int, timeout_s: float = 10) -> Answer:
+        """Wait for the (first) answer to a command."""
+        await eventually(lambda: any(a.ref == ref for a in self.answers), timeout_s, f"an answer to {ref}")
+        return next(a for a in self.answers if a.ref == ref)
+
+    async def answered(self, refs: Iterable[int], timeout_s: float = 20) -> None:
+        """Wait until every one of these commands is answered."""
+        wanted = set(refs)
+        await eventually(lambda: wanted <= {a.ref for a in self.answers}, timeout_s, f"{len(wanted)} answers")
+
+    async def hears_all(self) -> None:
+        """Wait until everything published before now has been heard."""
+        await self.connection.flushed(5)
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def gateway(nats_url: str) -> AsyncIterator[Gateway]:
+    """Connect a stand-in gateway."""
+    connection = Connection(nats_url, "test-gateway")
+    await connection.open()
+    durable: list[int] = []
+    failed: list[int] = []
+    async with BundleWriter[int](connection, PARTITIONS, on_durable=durable.extend, on_failed=failed.extend) as writer:
+        stand_in = Gateway(connection, writer, failed=failed, durable=durable)
+        answers = msgspec.msgpack.Decoder(list[Answer])
+        announcements = msgspec.msgpack.Decoder(list[Announcement])
+        await connection.subscribe(
+            subjects.answers(GATEWAY), lambda payload: stand_in.answers.extend(answers.decode(payload))
+        )
+        await connection.subscribe(
+            subjects.announcements(0), lambda payload: stand_in.announced.extend(announcements.decode(payload))
+        )
+        await connection.flushed(5)
+        yield stand_in
+    await connection.close()
+
+
+async def fresh_streams(nats_url: str, *, log_max_bytes: int = 64 * 1024 * 1024) -> None:
+    """Make the streams anew: a broker without a memory."""
+    connection = Connection(nats_url, "test-provisioner")
+    await connection.open()
+    jetstream = connection.jetstream()
+    for stream in (subjects.CHAT_STREAM, subjects.DLQ_STREAM):
+        try:
+            await jetstream.delete_stream(stream)
+        except Exception as error:
+            if "not found" not in str(error):
+                raise
+    await provision(connection, StreamSettings(log_partitions=PARTITIONS, log_max_bytes=log_max_bytes))
+    await log_state(connection)
+    await connection.close()
+
+
+def user(name: str) -> UserId:
+    """Name a user's id after the user."""
+    return UserId(f"u-{name}")
+
+
+def conversation(one: str, other: str) -> ConversationId:
+    """Name the direct conversation of two users."""
+    return direct_conversation_id(user(one), user(other))
+
+
+def a_message(
+    sender: str,
+    to: str,
+    client_id: str,
+    content: str = "hello",
+    *,
+    reply_to: MessageId | None = None,
+    seen_seq: int = 0,
+    sent_at_ms: int = 1_760_000_000_000,
+) -> SendMessage:
+    """Write a message of a direct conversation."""
+    conversation_id = conversation(sender, to)
+    return SendMessage(
+        message_id(user(sender), ClientId(client_id)),
+        conversation_id,
+        user(sender),
+        Username(sender),
+        ClientId(client_id),
+        request_hash("message", conversation_id, content, reply_to, ()),
+        content,
+        sent_at_ms,
+        user(to),
+        Username(to),
+        reply_to=reply_to,
+        seen_seq=seen_seq,
+    )
+
+
+def a_cursor(name: str, other: str, state: CursorState, up_to_seq: int, at_ms: int = 1_760_000_001_000) -> MoveCursor:
+    """Write a receipt of a direct conversation."""
+    return MoveCursor(conversation(name, other), user(name), Username(name), state, up_to_seq, at_ms)
+
+
+async def eventually(condition: Callable[[], bool], timeout_s: float = 10, what: str = "it") -> None:
+    """Wait for a condition, and fail when it does not come true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s} s for {what}")
+        await asyncio.sleep(0.01)
