@@ -54,7 +54,7 @@ class Client:
         self.account = account
         self.history = history
         self.timeline = Timeline(account.username, history, Receipts(reads=reads))
-        self._deployment = deployment
+        self.deployment = deployment
         self._device_id = device_id
         self._backoff = Backoff(dice or random.Random())  # noqa: S311 - jitter, no secret
         self._session: Session | None = None
@@ -135,7 +135,7 @@ class Client:
             if session is not None and session.is_live:
                 await session.ask(outgoing)
             elif self._backoff.uses_http:
-                answer = await sending.send_by_http(self._deployment, self.account, outgoing)
+                answer = await sending.send_by_http(self.deployment, self.account, outgoing)
                 if isinstance(answer, Stored):
                     self.timeline.take_own(answer)
                 outgoing.settle(answer)
@@ -150,7 +150,7 @@ class Client:
         session: Session | None = None
         code = 1006
         try:
-            async with dial(self._deployment.socket_url, token=self.account.token) as wire:
+            async with dial(self.deployment.socket_url, token=self.account.token) as wire:
                 session = Session(number, wire, self.timeline, self._device_id, self._notify)
                 self._session = session
                 await self._serve(session)

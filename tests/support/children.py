@@ -30,7 +30,7 @@ def spawn(
             os._exit(1)
 
     with log.open("ab") as out:
-        return subprocess.Popen(  # noqa: S603 - our own command lines
+        return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -107,7 +107,7 @@ def _from_binaries(binaries: Path) -> Iterator[PostgresServer]:
             for path in (home, secret):
                 os.chown(path, account.pw_uid, account.pw_gid)
         data, log = home / "data", home / "log"
-        subprocess.run(  # noqa: S603 - our own command line
+        subprocess.run(
             [
                 binaries / "initdb", "--pgdata", data, "--username", server.user,
                 "--pwfile", secret, "--auth", "scram-sha-256", "--encoding", "UTF8",
@@ -148,7 +148,7 @@ def _docker_answers() -> bool:
     if docker is None:
         return False
     try:
-        asked = subprocess.run(  # noqa: S603 - our own command line
+        asked = subprocess.run(
             [docker, "info", "--format", "{{.ServerVersion}}"],
             check=False,
             capture_output=True,
