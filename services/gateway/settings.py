@@ -11,7 +11,7 @@ from shared.runtime.settings import ProcessSettings, from_env
 _LIMIT = "limit_"
 
 
-def _at_least(default: float, low: float, high: float | None = None) -> Any:
+def _at_least(default: int, low: int, high: int | None = None) -> Any:
     return field(default=default, metadata={"min": low} | ({} if high is None else {"max": high}))
 
 
@@ -43,11 +43,11 @@ class Settings(ProcessSettings):
 
     limit_frame_bytes: int = _at_least(131_072, 1_024)
     limit_content_chars: int = _at_least(8_000, 1, 60_000)
-    limit_messages_per_s: float = _at_least(5.0, 0.01)
+    limit_messages_per_s: int = _at_least(5, 1)
     limit_messages_burst: int = _at_least(20, 1)
-    limit_receipts_per_s: float = _at_least(3.0, 0.01)
-    limit_typing_s: float = _at_least(3.0, 0.0)
-    limit_frames_per_s: float = _at_least(20.0, 0.1)
+    limit_receipts_per_s: int = _at_least(3, 1)
+    limit_typing_s: int = _at_least(3, 0)
+    limit_frames_per_s: int = _at_least(20, 1)
     limit_frames_burst: int = _at_least(60, 1)
     limit_sockets_per_user: int = _at_least(10, 1)
     limit_typing_members: int = _at_least(100, 1)
@@ -82,7 +82,7 @@ class Settings(ProcessSettings):
         """How long a bearer token works."""
         return timedelta(days=self.token_days)
 
-    def limits(self) -> dict[str, int | float]:
+    def limits(self) -> dict[str, int]:
         """Return the limits as `welcome` tells them: `frame_bytes`, `content_chars` and so on."""
         return {name.removeprefix(_LIMIT): value for name, value in vars(self).items() if name.startswith(_LIMIT)}
 

@@ -1,0 +1,77 @@
+"""How often somebody may try to sign in or to register, without locking out whom they pretend to be."""
+
+import math
+from datetime import timedelta
+from typing import Final
+
+from services.gateway import domain
+from services.gateway.domain import Bucket, Rate
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.ids import Username
+from shared.runtime import clock
+
+WRONG_PASSWORDS: Final = Rate(per_s=1 / 30, burst=10)
+"""For one account from one address: whoever knows the password still enters from another address."""
+WRONG_FROM_ADDRESS: Final = Rate(per_s=1 / 3, burst=100)
+REGISTERED_FROM_ADDRESS: Final = Rate(per_s=1 / 2, burst=200)
+MAX_KEYS: Final = 50_000
+
+
+class Attempts:
+    """Counts tries per account and address; a switched-off one lets everybody try.
+
+    A try is paid for before its password is checked, so that a hundred at once are no way around it; a right
+    password gets its price back.
+    """
+
+    def __init__(self, *, is_on: bool) -> None:
+        self._is_on = is_on
+        self._buckets: dict[tuple[str, ...], Bucket] = {}
+
+    def begin_sign_in(self, username: Username | str, address: str) -> None:
+        """Pay for a try.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        network = domain.network_of(address)
+        self._take(("address", network), WRONG_FROM_ADDRESS)
+        try:
+            self._take(("account", username, network), WRONG_PASSWORDS)
+        except Refusal:
+            self._put_back(("address", network), WRONG_FROM_ADDRESS)
+            raise
+
+    def give_back(self, username: Username | str, address: str) -> None:
+        """Pay back a try whose password was right, or that was never decided."""
+        network = domain.network_of(address)
+        self._put_back(("address", network), WRONG_FROM_ADDRESS)
+        self._put_back(("account", username, network), WRONG_PASSWORDS)
+
+    def begin_registration(self, address: str) -> None:
+        """Pay for a new account.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        self._take(("registration", domain.network_of(address)), REGISTERED_FROM_ADDRESS)
+
+    def _take(self, key: tuple[str, ...], rate: Rate) -> None:
+        if not self._is_on:
+            return
+        now_s = clock.monotonic()
+        bucket = self._buckets.pop(key, None) or domain.full_bucket(rate, now_s)
+        self._buckets[key], wait = domain.take(bucket, rate, now_s)
+        while len(self._buckets) > MAX_KEYS:  # the one that was used least lately
+            del self._buckets[next(iter(self._buckets))]
+        if wait is not None:
+            raise _too_often(wait)
+
+    def _put_back(self, key: tuple[str, ...], rate: Rate) -> None:
+        if key in self._buckets:
+            self._buckets[key] = domain.give_back(self._buckets[key], rate)
+
+
+def _too_often(wait: timedelta) -> Refusal:
+    retry_after_ms = math.ceil(wait.total_seconds() * 1000)
+    return Refusal(Code.RATE_LIMITED, "That was tried too often from here. Wait, then try again.", retry_after_ms)
