@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import msgspec
 from msgspec import Meta, Struct
 
+from services.gateway.domain import fold_username
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import ID_PATTERN, USERNAME_PATTERN, ClientId, ConversationId, MessageId, is_id
+from shared.contracts.ids import ID_PATTERN, ClientId, ConversationId, MessageId, is_id
 
 VERSION: Final = 1
 MAX_PAGE: Final = 200
@@ -124,15 +125,8 @@ _WRONG: Final = {
     "limit": f"must be a whole number from 1 to {MAX_PAGE}",
     "n": "must be a whole number",
 }
-_is_username = re.compile(USERNAME_PATTERN).fullmatch
 _in_path = re.compile(r" - at `(?:key in )?\$\.(\w+)").search
 _missing = re.compile(r"missing required field `(\w+)`$").search
-
-
-def fold_username(text: str) -> str | None:
-    """Fold a username to lower case; None where it can't be one."""
-    folded = text.lower()
-    return folded if _is_username(folded) else None
 
 
 def check_message(request: SendRequest, content_chars: int) -> Refusal | None:

@@ -35,7 +35,7 @@ class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
     user: Me
     epoch: str
     heartbeat_ms: int
-    limits: Mapping[str, int]
+    limits: Mapping[str, int | float]
     server_time: str
 
 
@@ -145,6 +145,18 @@ def ack(
 ) -> bytes:
     """Write an ack."""
     return encode(Ack(re, message_id, conversation_id, seq, rev, "sent", stamp(sent_at_ms), duplicate))
+
+
+def message_status(
+    message_id: MessageId,
+    conversation_id: ConversationId,
+    status: Literal["queued", "sent", "failed"],
+    at_ms: int,
+    *,
+    reason: str | None = None,
+) -> bytes:
+    """Write what became of a message that was not stored at once."""
+    return encode(MessageStatus(message_id, conversation_id, status, stamp(at_ms), reason))
 
 
 def resync(reason: ResyncReason, conversation_id: ConversationId | None = None) -> bytes:

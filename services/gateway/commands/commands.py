@@ -1,0 +1,337 @@
+"""Commands: what clients ask for, checked, limited and appended to the log in the order of each socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from services.gateway.commands.inflight import InFlight
+from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored
+from services.gateway.commands.rates import UserRates
+from services.gateway.commands.targets import FindUser, Target, Targets
+from services.gateway.domain import Principal, Rate, fold_username
+from services.gateway.protocol.inbound import SendRequest, check_message
+from services.gateway.settings import Settings
+from shared.broker.connection import BROKER_ERRORS, Connection
+from shared.broker.publisher import BundleWriter
+from shared.broker.rpc import ask
+from shared.broker.streams import log_state
+from shared.contracts import subjects
+from shared.contracts.commands import CURSOR, SEND, CursorState, MoveCursor, Origin, SendMessage, request_hash
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.events import Answer
+from shared.contracts.ids import ConversationId, GatewayId, MessageId, SessionId, UserId, Username, message_id
+from shared.contracts.queries import FindOutcomes, GetMembers, Member, Members, Outcomes
+from shared.runtime import logs
+from shared.runtime.clock import monotonic, now_ms
+from shared.runtime.metrics import Metrics
+
+SCAN_S: Final = 0.25
+OUTCOMES_AT_ONCE: Final = 500
+CURSOR_ANSWER_S: Final = 2.0
+DRAIN_S: Final = 5.0
+
+Later = Coroutine[Any, Any, None]
+"""The rest of an acceptance, where somebody must be asked first."""
+
+_S = TypeVar("_S", bound=Sending)
+
+_log = logs.get(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Commands:
+    """The gateway's way into the log; made by `running`.
+
+    Sockets hand in requests by callback (`submit`, `submit_cursor`), without a future or task each; HTTP awaits
+    `send` and `move_cursor`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        find_user: FindUser,
+        settings: Settings,
+        gateway_id: GatewayId,
+        metrics: Metrics,
+        partitions: int,
+    ) -> None:
+        self._in_flight = InFlight(metrics)
+        self._connection = connection
+        self._gateway_id = gateway_id
+        self._content_chars = settings.limit_content_chars
+        self._targets = Targets(connection, find_user, partitions)
+        rate = Rate(settings.limit_messages_per_s, settings.limit_messages_burst)
+        self._rates = UserRates(rate, metrics) if settings.rate_limits else None
+        # An entry is the message that waits; a receipt has none: its client repeats what was not confirmed.
+        self._writer = BundleWriter[Sending | None](
+            connection, partitions, on_durable=_on_durable, on_failed=self._on_failed
+        )
+        self._is_stopping = False
+        self._is_reconnected = False
+        waiting = metrics.gauge("commands_waiting", "Commands that the log has not confirmed yet.")
+        waiting.set_function(lambda: self._writer.waiting)
+        remembered = metrics.gauge("targets_remembered", "Conversations and pairs of users kept in memory.")
+        remembered.set_function(lambda: self._targets.remembered)
+        self._failed = metrics.counter("commands_failed", "Commands that the log did not confirm.")
+
+    # --- sockets
+
+    def submit(self, who: Principal, request: SendRequest, socket: Socket) -> Later | None:
+        """Accept a message; the socket is told what becomes of it.
+
+        Returns what is left to do where somebody must be asked first: to be run before the socket's next message.
+
+        Raises:
+            Refusal: why it is not accepted.
+        """
+        self._check(who, request)
+        target = self._targets.known(who, request)
+        if target is None:
+            return self._submit_later(who, request, socket)
+        self._append_from(socket, who, request, target)
+        return None
+
+    def submit_cursor(
+        self, who: Principal, conversation_id: ConversationId, state: CursorState, up_to_seq: int, origin: Origin
+    ) -> Later | None:
+        """Accept a receipt under the number of an open line; returns like `submit`.
+
+        Raises:
+            Refusal: `not_found`, `not_member`, or `unavailable`: keep it and try again.
+        """
+        target = self._targets.known_member(who.user_id, conversation_id)
+        if target is None:
+            return self._submit_cursor_later(who, conversation_id, state, up_to_seq, origin)
+        self._append_cursor(who, target, state, up_to_seq, origin)
+        return None
+
+    def open_line(self, session_id: SessionId, on_answer: Callable[[Answer], None]) -> Origin:
+        """Let delivery's answers to receipts through; returns the origin they are to be submitted with."""
+        return Origin(self._gateway_id, self._in_flight.open_line(on_answer), session_id)
+
+    def close_line(self, line: Origin) -> None:
+        """Let no more answers through."""
+        self._in_flight.close_line(line.ref)
+
+    # --- HTTP
+
+    async def send(self, who: Principal, request: SendRequest) -> Stored | Queued:
+        """Accept a message and wait until it is stored, for 2 s from the moment it was durable.
+
+        Raises:
+            Refusal: why it is not accepted, or not stored.
+        """
+        self._check(who, request)
+        target = self._targets.known(who, request) or await self._targets.find(who, request)
+        sending = self._sending(CallSending, who, request, target)
+        sending.outcome = asyncio.get_running_loop().create_future()
+        self._append_message(who, request, target, sending, SessionId(""))
+        return await sending.outcome
+
+    async def move_cursor(
+        self,
+        who: Principal,
+        conversation_id: ConversationId,
+        *,
+        delivered_seq: int | None = None,
+        read_seq: int | None = None,
+    ) -> Member:
+        """Move the own cursors and return where they stand then.
+
+        Raises:
+            Refusal: `not_found`, `not_member`; `unavailable`: not confirmed within 2 s, to be repeated.
+        """
+        target = self._targets.known_member(who.user_id, conversation_id)
+        target = target or await self._targets.find_member(who.user_id, conversation_id)
+        for state, seq in (("delivered", delivered_seq), ("read", read_seq)):
+            if seq is not None:
+                await self._move(who, target, "read" if state == "read" else "delivered", seq)
+        members = await ask(self._connection, subjects.MEMBERS, GetMembers(conversation_id), Members)
+        for member in members.members:
+            if member.user_id == who.user_id:
+                return member
+        raise Refusal(Code.NOT_FOUND, "There is no such conversation.")
+
+    def queued(self, user_id: UserId, message: MessageId) -> Queued | None:
+        """Find a message of a user that is in the log and not known to be stored."""
+        sending = self._in_flight.find(user_id, message)
+        return None if sending is None else Queued(sending.message_id, sending.conversation_id)
+
+    # --- life
+
+    async def drain(self) -> None:
+        """Accept nothing more; wait until what was accepted is answered, at most 5 s."""
+        self._is_stopping = True
+        deadline = monotonic() + DRAIN_S
+        await self._writer.drained(DRAIN_S)
+        while len(self._in_flight) and monotonic() < deadline:  # noqa: ASYNC110 - no event per message for this once
+            await asyncio.sleep(SCAN_S / 10)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hear answers and tell of what is late, until the block ends."""
+        self._connection.on_reconnect.append(self._on_reconnect)
+        await self._connection.subscribe(subjects.answers(self._gateway_id), self._on_answers)
+        try:
+            async with self._writer, asyncio.TaskGroup() as tasks:
+                sweeper = tasks.create_task(self._sweep())
+                try:
+                    yield
+                finally:
+                    sweeper.cancel()
+        finally:
+            self._connection.on_reconnect.remove(self._on_reconnect)
+
+    async def _sweep(self) -> None:
+        """Tell of what is late, and look for it in the store; one scan for all, no timer per message."""
+        while True:
+            await asyncio.sleep(SCAN_S)
+            try:
+                everything, self._is_reconnected = self._is_reconnected, False
+                self._in_flight.tell_queued(monotonic())
+                await self._ask_for(self._in_flight.take_overdue(monotonic(), everything=everything))
+            except Exception:  # noqa: BLE001 - top of a task: the next scan goes on
+                _log.exception("sweep_failed")
+
+    async def _ask_for(self, overdue: list[Sending]) -> None:
+        for start in range(0, len(overdue), OUTCOMES_AT_ONCE):
+            asked = {sending.message_id: sending for sending in overdue[start : start + OUTCOMES_AT_ONCE]}
+            try:
+                outcomes = await ask(self._connection, subjects.OUTCOMES, FindOutcomes(list(asked)), Outcomes)
+            except Refusal as refusal:
+                _log.warning("outcomes_not_known", waiting=len(overdue), reason=refusal.detail)
+                return  # they are asked for again in 5 s
+            for outcome in outcomes.found:
+                self._in_flight.on_outcome(asked[outcome.message_id], outcome)
+
+    def _on_answers(self, payload: bytes) -> None:
+        self._in_flight.on_answers(payload, monotonic())
+
+    def _on_reconnect(self) -> None:
+        self._is_reconnected = True
+
+    def _on_failed(self, entries: list[Sending | None]) -> None:
+        refusal = Refusal(Code.UNAVAILABLE, "The message log did not confirm it. Try again with the same id.", 1000)
+        self._failed.inc(len(entries))
+        for sending in entries:
+            if sending is not None:
+                self._in_flight.drop(sending)
+                sending.refuse(refusal)
+
+    # --- one request
+
+    def _check(self, who: Principal, request: SendRequest) -> None:
+        refusal = check_message(request, self._content_chars)
+        if refusal is not None:
+            raise refusal
+        if self._rates is not None:
+            self._rates.check(who.user_id, monotonic())
+
+    async def _submit_later(self, who: Principal, request: SendRequest, socket: Socket) -> None:
+        self._append_from(socket, who, request, await self._targets.find(who, request))
+
+    async def _submit_cursor_later(
+        self, who: Principal, conversation_id: ConversationId, state: CursorState, up_to_seq: int, origin: Origin
+    ) -> None:
+        target = await self._targets.find_member(who.user_id, conversation_id)
+        self._append_cursor(who, target, state, up_to_seq, origin)
+
+    async def _move(self, who: Principal, target: Target, state: CursorState, up_to_seq: int) -> None:
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def on_answer(answer: Answer) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        line = self.open_line(SessionId(""), on_answer)
+        try:
+            self._append_cursor(who, target, state, up_to_seq, line)
+            async with asyncio.timeout(CURSOR_ANSWER_S):
+                answer = await answered
+        except TimeoutError:
+            raise Refusal(Code.UNAVAILABLE, "The cursor was not confirmed in time. Try again.", 1000) from None
+        finally:
+            self.close_line(line)
+        if answer.code:
+            raise Refusal(Code(answer.code), answer.detail)
+
+    def _append_from(self, socket: Socket, who: Principal, request: SendRequest, target: Target) -> None:
+        sending = self._sending(SocketSending, who, request, target)
+        sending.socket = socket
+        self._append_message(who, request, target, sending, socket.session_id)
+
+    def _sending(self, kind: type[_S], who: Principal, request: SendRequest, target: Target) -> _S:
+        return kind(
+            self._in_flight.next_ref(),
+            who.user_id,
+            request.id,
+            message_id(who.user_id, request.id),
+            target.conversation_id,
+            request_hash(SEND, target.conversation_id, request.content, request.reply_to, _folded(request.mentions)),
+            now_ms(),
+            monotonic(),
+        )
+
+    def _append_message(
+        self, who: Principal, request: SendRequest, target: Target, sending: Sending, session_id: SessionId
+    ) -> None:
+        if self._is_stopping:
+            raise Refusal(Code.UNAVAILABLE, "This server is stopping. Try again with the same id.")
+        command = SendMessage(
+            sending.message_id,
+            target.conversation_id,
+            who.user_id,
+            who.username,
+            request.id,
+            sending.request,
+            request.content,
+            sending.sent_at_ms,
+            target.peer_id,
+            target.peer,
+            request.content_type or "text/plain",
+            request.reply_to,
+            _folded(request.mentions),
+            request.seen_seq or 0,
+        )
+        origin = Origin(self._gateway_id, sending.ref, session_id)
+        self._writer.append(target.partition, _encode((SEND, origin, command)), sending)
+        self._in_flight.add(sending)
+
+    def _append_cursor(
+        self, who: Principal, target: Target, state: CursorState, up_to_seq: int, origin: Origin
+    ) -> None:
+        command = MoveCursor(target.conversation_id, who.user_id, who.username, state, up_to_seq, now_ms())
+        self._writer.append(target.partition, _encode((CURSOR, origin, command)), None)
+
+
+@asynccontextmanager
+async def running(
+    connection: Connection, find_user: FindUser, settings: Settings, gateway_id: GatewayId, metrics: Metrics
+) -> AsyncIterator[Commands]:
+    """Wait until there is a log, and open the way into it."""
+    commands = Commands(connection, find_user, settings, gateway_id, metrics, await _partitions(connection))
+    async with commands.opened():
+        yield commands
+
+
+async def _partitions(connection: Connection) -> int:
+    while True:
+        try:
+            return (await log_state(connection)).partitions
+        except (*BROKER_ERRORS, ValueError) as error:
+            _log.warning("log_not_there_yet", error=repr(error))
+        await asyncio.sleep(SCAN_S)
+
+
+def _on_durable(entries: list[Sending | None]) -> None:
+    now_s = monotonic()
+    for sending in entries:
+        if sending is not None:
+            sending.durable_at_s = now_s
+
+
+def _folded(mentions: tuple[str, ...] | None) -> tuple[Username, ...]:
+    return tuple(filter(None, map(fold_username, mentions))) if mentions else ()

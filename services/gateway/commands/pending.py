@@ -1,0 +1,181 @@
+"""What was accepted and is not answered yet: each request knows how to tell whoever waits for it."""
+
+import asyncio
+from typing import Final, NamedTuple, Protocol
+
+from services.gateway.protocol import outbound
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.events import Answer
+from shared.contracts.ids import ClientId, ConversationId, MessageId, SessionId, UserId
+from shared.runtime.clock import now_ms
+
+NOT_DURABLE: Final = 0.0
+
+
+class Socket(Protocol):
+    """Whom answers go to: a session, as far as commands know it."""
+
+    @property
+    def session_id(self) -> SessionId:
+        """Its id, as it stands in the origin of a command."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody is there to be told."""
+
+    def answer(self, frame: bytes) -> None:
+        """Send a frame, behind what was announced before."""
+
+
+class Stored(NamedTuple):
+    """A message is stored; `duplicate`: it was before this request."""
+
+    message_id: MessageId
+    conversation_id: ConversationId
+    seq: int
+    rev: int
+    sent_at_ms: int
+    duplicate: bool
+
+
+class Queued(NamedTuple):
+    """A message is in the log and not stored yet."""
+
+    message_id: MessageId
+    conversation_id: ConversationId
+
+
+class Sending:
+    """A message on its way to the store; its subclasses know who waits. Times are monotonic seconds."""
+
+    __slots__ = (
+        "accepted_at_s", "asked_at_s", "client_id", "conversation_id", "durable_at_s", "is_told", "message_id",
+        "ref", "request", "sender_id", "sent_at_ms",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917 - one argument per field, made for every message
+        self,
+        ref: int,
+        sender_id: UserId,
+        client_id: ClientId,
+        message_id: MessageId,
+        conversation_id: ConversationId,
+        request: bytes,
+        sent_at_ms: int,
+        accepted_at_s: float,
+    ) -> None:
+        self.ref = ref
+        self.sender_id = sender_id
+        self.client_id = client_id
+        self.message_id = message_id
+        self.conversation_id = conversation_id
+        self.request = request
+        self.sent_at_ms = sent_at_ms
+        self.accepted_at_s = accepted_at_s
+        self.durable_at_s = NOT_DURABLE
+        self.asked_at_s = accepted_at_s
+        self.is_told = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits."""
+        raise NotImplementedError
+
+    def settle(self, answer: Answer) -> None:
+        """Pass on delivery's answer."""
+        raise NotImplementedError
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say that it was not accepted."""
+        raise NotImplementedError
+
+    def tell_queued(self) -> None:
+        """Say that it is in the log, and that the store takes its time."""
+        raise NotImplementedError
+
+
+class SocketSending(Sending):
+    """A message that came by a socket."""
+
+    __slots__ = ("socket",)
+
+    socket: Socket
+
+    @property
+    def is_wanted(self) -> bool:
+        """Nobody can be told once the socket is closed."""
+        return self.socket.is_open
+
+    def settle(self, answer: Answer) -> None:
+        """Write the ack, or the refusal."""
+        if answer.code:
+            self.refuse(_refusal(answer))
+            return
+        self.socket.answer(
+            outbound.ack(
+                re=self.client_id,
+                message_id=answer.message_id,
+                conversation_id=answer.conversation_id,
+                seq=answer.seq,
+                rev=answer.rev,
+                sent_at_ms=answer.sent_at_ms,
+                duplicate=answer.duplicate,
+            )
+        )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Write the error; one that was told to be queued has failed."""
+        if self.is_told:
+            self.socket.answer(
+                outbound.message_status(
+                    self.message_id, self.conversation_id, "failed", now_ms(), reason=refusal.code.value
+                )
+            )
+        self.socket.answer(outbound.error(refusal, self.client_id))
+
+    def tell_queued(self) -> None:
+        """Write the status."""
+        self.socket.answer(outbound.message_status(self.message_id, self.conversation_id, "queued", now_ms()))
+
+
+class CallSending(Sending):
+    """A message that came by HTTP: a future waits for it, until it is stored or told to be queued."""
+
+    __slots__ = ("outcome",)
+
+    outcome: "asyncio.Future[Stored | Queued]"
+
+    @property
+    def is_wanted(self) -> bool:
+        """Yes: its status can be asked for."""
+        return True
+
+    def settle(self, answer: Answer) -> None:
+        """Hand over what was stored, or the refusal."""
+        if answer.code:
+            self.refuse(_refusal(answer))
+        elif not self.outcome.done():
+            self.outcome.set_result(
+                Stored(
+                    answer.message_id,
+                    answer.conversation_id,
+                    answer.seq,
+                    answer.rev,
+                    answer.sent_at_ms,
+                    answer.duplicate,
+                )
+            )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Raise it where it is waited for."""
+        if not self.outcome.done():
+            self.outcome.set_exception(refusal)
+
+    def tell_queued(self) -> None:
+        """Hand over that it is queued; the answer comes to nobody then."""
+        if not self.outcome.done():
+            self.outcome.set_result(Queued(self.message_id, self.conversation_id))
+
+
+def _refusal(answer: Answer) -> Refusal:
+    return Refusal(Code(answer.code), answer.detail)
