@@ -44,6 +44,8 @@ class Announcer:
                     announcements.append(_message(outcome))
             elif isinstance(outcome, CursorMoved):
                 announcements.append(_receipt(outcome))
+                if not outcome.origin.session:  # asked by HTTP: no socket hears of it in the announcement
+                    answers[outcome.origin.gateway].append(Answer(outcome.origin.ref))
             elif isinstance(outcome, CursorKept):
                 frame = _json(receipt_frame(*outcome[1:]))
                 answers[outcome.origin.gateway].append(Answer(outcome.origin.ref, frame=frame))
