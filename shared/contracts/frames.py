@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, NotRequired, TypedDict
 
 from shared.contracts.ids import ClientId, ConversationId, MessageId, Username
@@ -37,7 +38,13 @@ class ReceiptFrame(TypedDict):
 
 def rfc3339(unix_ms: int) -> str:
     """Write a time as the protocol does: UTC with milliseconds, `2026-11-22T10:00:00.123Z`."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, millis = divmod(unix_ms, 1000)
+    return f"{_to_the_second(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # the messages of one second share it
+def _to_the_second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def message_view(  # noqa: PLR0913 - one argument per field of the frame
