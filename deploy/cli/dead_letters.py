@@ -3,17 +3,15 @@
 import argparse
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
 
+from deploy.cli.broker import connected
 from deploy.cli.output import Refused, confirm, show_json, show_table, tell
 from deploy.cli.settings import CliSettings
 from shared.broker import dead_letters as queue
 from shared.broker.connection import Connection
 
-_CONNECT_S = 5.0
 _COLUMNS = ("number", "partition", "place", "reason")
 
 
@@ -42,7 +40,7 @@ def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """List them without their content."""
 
     async def read() -> list[queue.DeadLetter]:
-        async with _connected(settings) as connection:
+        async with connected(settings.local.broker) as connection:
             return await queue.dead_letters(connection, arguments.limit)
 
     rows = [{name: getattr(letter, name) for name in _COLUMNS} for letter in asyncio.run(read())]
@@ -63,7 +61,7 @@ def run_show(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """
 
     async def read() -> queue.DeadLetter:
-        async with _connected(settings) as connection:
+        async with connected(settings.local.broker) as connection:
             return await _letter(connection, arguments.number)
 
     letter = asyncio.run(read())
@@ -86,7 +84,7 @@ def run_retry(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """
 
     async def retry() -> None:
-        async with _connected(settings) as connection:
+        async with connected(settings.local.broker) as connection:
             await queue.retry_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(retry())
@@ -103,26 +101,12 @@ def run_drop(arguments: argparse.Namespace, settings: CliSettings) -> int:
     confirm(f"Drop dead letter {arguments.number} for good?", is_sure=arguments.yes)
 
     async def drop() -> None:
-        async with _connected(settings) as connection:
+        async with connected(settings.local.broker) as connection:
             await queue.drop_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(drop())
     tell(f"dead letter {arguments.number} is gone")
     return 0
-
-
-@asynccontextmanager
-async def _connected(settings: CliSettings) -> AsyncIterator[Connection]:
-    connection = Connection(settings.local.broker, "parley-cli")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            await connection.open()
-    except TimeoutError as error:
-        raise Refused(f"the broker at {settings.local.broker} does not answer: set PARLEY_NATS_URL") from error
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def _letter(connection: Connection, number: int) -> queue.DeadLetter:

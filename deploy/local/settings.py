@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from shared.runtime.settings import LogFormat
 
@@ -53,4 +54,8 @@ class Settings:
     @property
     def trusted_origins(self) -> tuple[str, ...]:
         """The origins whose pages may use the session cookie."""
-        return self.origins or (self.address, f"http://localhost:{self.port}")
+        if self.origins:
+            return self.origins
+        public = urlsplit(self.address)
+        local = (f"http://{host}:{self.port}" for host in ("127.0.0.1", "localhost"))
+        return tuple(dict.fromkeys((f"{public.scheme}://{public.netloc}", *local)))
