@@ -1,0 +1,57 @@
+"""What may be asked: a question that contradicts itself or is out of range is refused before anything is read."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.ids import MessageId
+from shared.contracts.queries import GetPage, Sync
+
+PAGE_MESSAGES: Final = 200
+ASKED_OUTCOMES: Final = 2000
+_GREATEST: Final = 2**63 - 1
+
+
+def check_page(query: GetPage) -> None:
+    """Refuse a question for a page that contradicts itself or is out of range.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    places = (query.before_seq, query.after_seq, query.around, query.at_ms, query.before_id)
+    if sum(place is not None for place in places) > 1:
+        raise Refusal(Code.INVALID, "Give one place to read from, not several.")
+    _check_limit(query.limit)
+    _check_numbers(query.before_seq, query.after_seq, query.at_ms)
+
+
+def check_sync(query: Sync) -> None:
+    """Refuse a sync that contradicts itself or is out of range.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    if (query.after_rev is None) == (query.before_seq is None):
+        raise Refusal(Code.INVALID, "Give either after_rev or before_seq.")
+    _check_limit(query.limit)
+    _check_numbers(query.after_rev, query.before_seq)
+
+
+def check_outcomes(asked: Sequence[MessageId]) -> None:
+    """Refuse to look for more messages than fit into a reply.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    if len(asked) > ASKED_OUTCOMES:
+        raise Refusal(Code.INVALID, f"Ask for at most {ASKED_OUTCOMES} messages at once.")
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= PAGE_MESSAGES:
+        raise Refusal(Code.INVALID, f"limit goes from 1 to {PAGE_MESSAGES}.")
+
+
+def _check_numbers(*numbers: int | None) -> None:
+    if not all(number is None or 0 <= number <= _GREATEST for number in numbers):
+        raise Refusal(Code.INVALID, "A sequence, revision or time is out of range.")
