@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -96,7 +97,8 @@ def _say(line: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run, and return the exit code: 0 when every check held."""
     parser = argparse.ArgumentParser(prog="python -m deploy.verify.smoke", description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the gateway's address")
+    port = os.environ.get("PARLEY_PORT", "8080")
+    parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="the gateway's address")
     parser.add_argument("--only", default="", help="run the checks whose name contains this")
     parser.add_argument("--no-limits", action="store_true", help="the deployment runs with PARLEY_RATE_LIMITS=off")
     options = parser.parse_args(argv)
