@@ -1,0 +1,119 @@
+"""Hears what delivery announces and forwards the bytes: one lookup per addressee, one encoding for all."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import msgspec
+
+from services.gateway.protocol.outbound import with_id
+from shared.broker.connection import BROKER_ERRORS, Connection
+from shared.contracts import subjects
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.events import Announcement
+from shared.contracts.ids import ConversationId, SessionId, UserId, shard_of
+from shared.runtime.metrics import Metrics
+
+FLUSH_S: Final = 5.0
+
+_decode = msgspec.msgpack.Decoder(list[Announcement]).decode
+_AWAY: Final = "The broker can't be reached right now. Try again."
+_PREFIX: Final = subjects.announcements(0).removesuffix("0")
+
+
+class Listener(Protocol):
+    """Whoever wants to hear what is announced to a user."""
+
+    @property
+    def session_id(self) -> SessionId:
+        """The socket's id: what it asked for itself is not sent to it."""
+
+    def deliver(self, conversation_id: ConversationId, rev: int, frame: bytes) -> None:
+        """Take a frame; `rev` is 0 for one that carries none."""
+
+
+@dataclass(slots=True)
+class _Shard:
+    """A subject of announcements: asked for, and known to be heard."""
+
+    is_subscribed: bool = False
+    is_heard: bool = False
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Announcements:
+    """Who listens for whom. A subject is heard from its first listener on, for as long as the process lives."""
+
+    def __init__(self, connection: Connection, shards: int, metrics: Metrics) -> None:
+        self._connection = connection
+        self._count = shards
+        self._shards: dict[int, _Shard] = {}
+        self._listeners: dict[UserId, list[Listener]] = {}
+        metrics.gauge("users_listening", "Users with a socket or a long poll here.").set_function(
+            lambda: len(self._listeners)
+        )
+        metrics.gauge("announcement_subjects", "Subjects of announcements heard here.").set_function(
+            lambda: len(self._shards)
+        )
+        self._heard = metrics.counter("announcements_heard", "Announcements heard.")
+        self._forwarded = metrics.counter("frames_forwarded", "Announced frames handed to sockets and long polls.")
+
+    async def add(self, user_id: UserId, listener: Listener) -> None:
+        """Forward what is announced to a user; when this returns, nothing announced later is missed.
+
+        Raises:
+            Refusal: `unavailable`, where the broker can't be asked.
+        """
+        self._listeners.setdefault(user_id, []).append(listener)
+        number = shard_of(user_id, self._count)
+        shard = self._shards.setdefault(number, _Shard())
+        if shard.is_heard:
+            return
+        async with shard.opening:
+            if not shard.is_heard:
+                await self._hear(number, shard)
+
+    def remove(self, user_id: UserId, listener: Listener) -> None:
+        """Forward nothing more; it need not have been added."""
+        listeners = self._listeners.get(user_id)
+        if listeners is None or listener not in listeners:
+            return
+        listeners.remove(listener)
+        if not listeners:
+            del self._listeners[user_id]
+
+    @staticmethod
+    def is_subject(subject: str) -> bool:
+        """Tell whether announcements come on a subject."""
+        return subject.startswith(_PREFIX)
+
+    async def _hear(self, number: int, shard: _Shard) -> None:
+        try:
+            if not shard.is_subscribed:
+                await self._connection.subscribe(subjects.announcements(number), self._on_announcements)
+                shard.is_subscribed = True
+            shard.is_heard = await self._connection.flushed(FLUSH_S)
+        except BROKER_ERRORS as error:
+            raise Refusal(Code.UNAVAILABLE, _AWAY) from error
+        if not shard.is_heard:
+            raise Refusal(Code.UNAVAILABLE, _AWAY)
+
+    def _on_announcements(self, payload: bytes) -> None:
+        announcements = _decode(payload)
+        forwarded = 0
+        for announcement in announcements:
+            frame, skip, author = announcement.frame, announcement.skip, announcement.author
+            own = b""
+            for user_id in announcement.to:
+                listeners = self._listeners.get(user_id)
+                if listeners is None:
+                    continue
+                shown = frame
+                if user_id == author and announcement.client_id:
+                    shown = own = own or with_id(frame, announcement.client_id)
+                for listener in listeners:
+                    if listener.session_id != skip:
+                        listener.deliver(announcement.conversation_id, announcement.rev, shown)
+                        forwarded += 1
+        self._heard.inc(len(announcements))
+        self._forwarded.inc(forwarded)
