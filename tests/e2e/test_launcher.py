@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,13 +20,14 @@ from tests.support.ports import free_ports
 
 SERVICES = ("gateway", "delivery", "history", "presence")
 PROGRAMS = ("nats", *SERVICES)
+LAUNCH = (sys.executable, "-m", "deploy.local")
 ROOT = Path(__file__).parents[2]
 
 
 class Launcher:
     """One system on free ports; its data directory may have served an earlier one."""
 
-    def __init__(self, data: Path, ports: int | None = None) -> None:
+    def __init__(self, data: Path, ports: int | None = None, argv: Sequence[str] = LAUNCH) -> None:
         self.data = data
         self.port = ports or free_ports(6)
         self.log = data.parent / f"launcher-{self.port}.log"
@@ -37,7 +38,7 @@ class Launcher:
             "PARLEY_NATS_PORT": str(self.port + 4),
             "PARLEY_DATA_DIR": str(data),
         }
-        self.process = spawn([sys.executable, "-m", "deploy.local"], log=self.log, env=self.environ, cwd=ROOT)
+        self.process = spawn(argv, log=self.log, env=self.environ, cwd=ROOT)
 
     @property
     def output(self) -> str:
@@ -57,7 +58,7 @@ class Launcher:
     def pids(self) -> dict[str, int]:
         """The process of each program; those that are not there just now are left out."""
         found: dict[str, int] = {}
-        for child in psutil.Process(self.process.pid).children():
+        for child in psutil.Process(self.process.pid).children(recursive=True):
             try:
                 line = child.cmdline()
             except psutil.NoSuchProcess:
@@ -161,6 +162,17 @@ def test_a_signal_during_the_start_ends_it_in_good_order(launch: Callable[..., L
     system = launch()
     system.wait_for(lambda: "nats" in system.pids(), "the broker")
     assert system.end() == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_make_alone_ends_the_system_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"run:\n\t@exec {' '.join(LAUNCH)}\n")
+    system = Launcher(tmp_path / "data", argv=("make", "--file", str(makefile)))
+    system.wait_for(lambda: set(system.pids()) == set(PROGRAMS), "all programs", 60)
+    assert system.end(number) != 0, "make ends by the signal itself, or with an error"
+    assert system.output.rstrip().endswith("stopped")
 
 
 def test_a_taken_port_is_told_with_the_setting_to_change(launch: Callable[..., Launcher]) -> None:
