@@ -22,17 +22,16 @@ def configure(service: str, *, json: bool, level: str) -> None:
     Call it once, in `app.py`, before anything logs. `level` is debug, info, warning or error.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_formatter(service, json=json))
+    handler = _handler(service, number, json=json)
+    libraries = _handler(service, max(number, logging.WARNING), json=json)  # they talk much, and set their own levels
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
     for name in _OWN_HANDLERS:
         library = logging.getLogger(name)
-        library.handlers = [handler]
+        library.handlers = [libraries]
         library.propagate = False
-        library.setLevel(max(number, logging.WARNING))
     logging.getLogger("uvicorn.access").handlers = []
     structlog.configure(
         processors=[
@@ -64,6 +63,13 @@ def _shared() -> "list[Processor]":
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+
+
+def _handler(service: str, level: int, *, json: bool) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_formatter(service, json=json))
+    handler.setLevel(level)
+    return handler
 
 
 def _formatter(service: str, *, json: bool) -> structlog.stdlib.ProcessorFormatter:
