@@ -10,6 +10,8 @@ REPEAT_S = 10.0
 
 @dataclass
 class _Progress:
+    # Everything up to here is held or was delivered to another device.
+    mark: int = 0
     held: set[int] = field(default_factory=set)
     foreign: set[int] = field(default_factory=set)
     wanted: dict[State, int] = field(default_factory=dict)
@@ -74,9 +76,10 @@ class Receipts:
         )
 
     def _advance(self, progress: _Progress) -> None:
-        mark = max(progress.confirmed.get("delivered", 0), progress.wanted.get("delivered", 0))
+        mark = max(progress.confirmed.get("delivered", 0), progress.mark)
         while mark + 1 in progress.held:
             mark += 1
+        progress.mark = mark
         seq = max((seq for seq in progress.foreign if seq <= mark), default=0)
         if seq:
             progress.wanted["delivered"] = max(seq, progress.wanted.get("delivered", 0))
@@ -84,4 +87,4 @@ class Receipts:
                 progress.wanted["read"] = progress.wanted["delivered"]
         # What is below the mark has done its work.
         progress.held = {held for held in progress.held if held > mark}
-        progress.foreign = {held for held in progress.foreign if held >= mark}
+        progress.foreign = {held for held in progress.foreign if held > mark}
