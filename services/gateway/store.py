@@ -196,6 +196,12 @@ class Accounts:
         async with self._reading() as connection:
             return [ListedSignIn(*row) for row in (await connection.execute(question)).all()]
 
+    async def still_signed_in(self, sign_in_ids: Sequence[str], now_ms: int) -> set[str]:
+        """Tell which of these sign-ins are still good."""
+        question = sa.select(sign_in.c.id).where(sign_in.c.id.in_(sign_in_ids), sign_in.c.expires_at_ms > now_ms)
+        async with self._reading() as connection:
+            return set((await connection.execute(question)).scalars())
+
     async def end_sign_in(self, user_id: UserId, sign_in_id: str) -> bool:
         """End one sign-in of a user; tells whether there was one."""
         async with self._writing() as connection:

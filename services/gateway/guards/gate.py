@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
@@ -34,6 +34,10 @@ class Gate:
         self._proofs = proofs
         self._cookies = cookies
         self._origins = origins
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Stay one: Litestar copies its handlers deeply, and their guards with them."""
+        return self
 
     async def own_page(self, connection: Asking, _handler: BaseRouteHandler) -> None:
         """Let in whoever does not come from a foreign web page; for what needs no sign-in.

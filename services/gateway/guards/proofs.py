@@ -58,6 +58,10 @@ class Proofs:
         self._ended |= dict.fromkeys(ended, until_ms)
         self._kept = {key: kept for key, kept in self._kept.items() if kept[0].principal.user_id != user_id}
 
+    def forget_all(self) -> None:
+        """Ask the store anew about everybody: what ended elsewhere may not have been heard."""
+        self._kept = {}
+
     def _keep(self, secret_hash: bytes, proof: Proof, now_ms: int) -> None:
         self._kept.pop(secret_hash, None)
         self._kept[secret_hash] = proof, now_ms + KEPT_MS

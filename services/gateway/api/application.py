@@ -1,0 +1,102 @@
+"""All endpoints as one application, and what they may ask for by name."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Litestar, Router, asgi
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
+
+from services.gateway.api import accounts, history, messages, pages, problems, sync
+from services.gateway.api.asking import Asking
+from services.gateway.api.documentation import described, documentation_handlers
+from services.gateway.api.reads import Reads
+from services.gateway.domain import CookieNames
+from services.gateway.guards.gate import Gate
+from services.gateway.guards.proofs import Proofs
+from services.gateway.guards.sign_ins import SignIns
+from services.gateway.store import Accounts
+from shared.contracts.errors import Refusal
+from shared.runtime.health import ASGIApp
+
+_CONSTANTS: Final = ("accounts", "proofs", "sign_ins", "cookie_names", "reads")
+_OPENED: Final = ("commands", "hub")
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the endpoints work with. `commands` and `hub` are put into the application's state by its lifespan."""
+
+    accounts: Accounts
+    proofs: Proofs
+    sign_ins: SignIns
+    gate: Gate
+    cookie_names: CookieNames
+    reads: Reads
+
+
+def make_application(
+    parts: Parts,
+    *,
+    lifespan: Lifespan,
+    socket: WebsocketRouteHandler | ASGIRouteHandler | None,
+    service_routes: Sequence[tuple[str, ASGIApp]],
+    max_body_bytes: int,
+) -> Litestar:
+    """Put everything together; `service_routes` are health and metrics as every service has them."""
+    signed_in = [*accounts.SIGNED_IN, *history.HANDLERS, *messages.HANDLERS, *sync.HANDLERS]
+    endpoints: list[Router | HTTPRouteHandler] = [
+        Router("/", route_handlers=accounts.IN_PUBLIC, guards=[parts.gate.own_page]),
+        Router("/", route_handlers=signed_in, guards=[parts.gate.signed_in]),
+        problems.explain_problem,
+    ]
+    dependencies = {
+        **{
+            name: _constant(getattr(parts, name))
+            for name in ("accounts", "proofs", "sign_ins", "cookie_names", "reads")
+        },
+        **{name: _from_state(name) for name in ("commands", "hub")},
+    }
+    document = described(endpoints, dependencies, Asking)
+    plain = [asgi(path, copy_scope=False)(app) for path, app in service_routes]
+    return Litestar(
+        [
+            *endpoints,
+            *documentation_handlers(document),
+            pages.welcome,
+            pages.style_sheet,
+            *plain,
+            *([] if socket is None else [socket]),
+        ],
+        dependencies=dependencies,
+        exception_handlers={
+            Refusal: problems.on_refusal,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_any_exception,
+        },
+        lifespan=[lifespan],
+        request_class=Asking,
+        request_max_body_size=max_body_bytes,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _constant(value: Any) -> Provide:
+    def provide() -> Any:
+        return value
+
+    return Provide(provide, sync_to_thread=False)
+
+
+def _from_state(name: str) -> Provide:
+    def provide(state: State) -> Any:
+        return state[name]
+
+    return Provide(provide, sync_to_thread=False)

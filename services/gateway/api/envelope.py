@@ -1,0 +1,102 @@
+"""Around every HTTP answer: a request id, the security headers, a count; whatever answered inside."""
+
+import secrets
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from shared.contracts.ids import is_id
+from shared.runtime import clock, logs
+from shared.runtime.health import ASGIApp
+from shared.runtime.metrics import Metrics
+
+REQUEST_ID: Final = "parley.request_id"
+"""The key of the ASGI scope that holds the request's id."""
+
+PAGE_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "media-src 'self' blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+"""What a page of ours may load and do (Content Security Policy, level 3)."""
+DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_log = logs.get(__name__)
+
+Message = MutableMapping[str, Any]
+
+
+class Envelope:
+    """The outermost ASGI application; lifespan and WebSockets pass through untouched."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, is_https: bool) -> None:
+        self._app = app
+        self._requests = metrics.counter("http_requests", "HTTP requests answered.", ("method", "route", "status"))
+        self._seconds = metrics.histogram("http_request_seconds", "From request to answer.", ("route",))
+        fixed = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
+        fixed["cross-origin-opener-policy"] = fixed["cross-origin-resource-policy"] = "same-origin"
+        if is_https:
+            fixed["strict-transport-security"] = "max-age=31536000"
+        self._headers = [(name.encode(), value.encode()) for name, value in fixed.items()]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope[REQUEST_ID] = _request_id(scope["headers"])
+        started_s, status = clock.monotonic(), 500
+
+        async def send_complete(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete(list(message.get("headers", ())), request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_complete)
+            finally:
+                self._count(scope, status, clock.monotonic() - started_s)
+
+    def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        present = {name.lower(): value for name, value in headers}
+        is_page = present.get(b"content-type", b"").startswith(b"text/html")
+        added = [
+            *self._headers,
+            (b"content-security-policy", (PAGE_POLICY if is_page else DATA_POLICY).encode()),
+            (b"x-request-id", request_id.encode()),
+        ]
+        return [*headers, *(header for header in added if header[0] not in present)]
+
+    def _count(self, scope: Any, status: int, seconds: float) -> None:
+        route = scope.get("path_template") or "unknown"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if status >= 500:  # noqa: PLR2004 - the server's own errors begin there
+            _log.warning("request_failed", method=method, route=route, status=status, seconds=round(seconds, 3))
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
+    """Take over a well-formed `x-request-id`, so that a proxy's logs and ours meet; else draw one."""
+    for name, value in headers:
+        if name == b"x-request-id" and is_id(given := value.decode("latin-1")):
+            return given
+    return secrets.token_hex(12)

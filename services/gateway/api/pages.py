@@ -1,0 +1,34 @@
+"""The pages people see in a browser: the welcome page and the style sheet of all pages."""
+
+from litestar import Response, get
+from litestar.enums import MediaType
+
+from services.gateway.api.html import STYLE, STYLE_SHEET, element, page
+
+REPOSITORY_DOCS = "docs/protocol.md"
+
+
+@get("/", media_type=MediaType.HTML, sync_to_thread=False, include_in_schema=False)
+def welcome() -> str:
+    """Say what this is, and where to go."""
+    return page(
+        "Welcome",
+        element("h1", "Parley"),
+        element("p", "A real-time messaging system: nothing lost, nothing doubled, always in order."),
+        element("p", "This is its gateway. Programs speak to it over HTTP and over one WebSocket."),
+        element(
+            "ul",
+            element("li", element("a", "The HTTP interface, endpoint by endpoint", href="/schema")),
+            element("li", element("a", "The same as an OpenAPI document", href="/schema/openapi.json")),
+            element("li", "The socket: ", element("code", "/ws"), ", subprotocol ", element("code", "parley.v1.json")),
+            element("li", element("a", "Is everything running?", href="/health/ready")),
+            element("li", "The protocol in full: ", element("code", REPOSITORY_DOCS), " in the repository"),
+        ),
+        element("p", "A client for the browser is not a part of this version.", class_="soft"),
+    )
+
+
+@get(STYLE_SHEET, sync_to_thread=False, include_in_schema=False)
+def style_sheet() -> Response[str]:
+    """Serve the one style sheet."""
+    return Response(STYLE, media_type="text/css", headers={"cache-control": "public, max-age=300"})

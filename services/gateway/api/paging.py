@@ -1,0 +1,138 @@
+"""Pages: opaque cursors, what a request asks for, and the `Link` header that leads on."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, NamedTuple
+from urllib.parse import urlencode
+
+import msgspec
+from litestar.params import QueryParameter
+
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.ids import MessageId, is_id
+from shared.contracts.queries import Page
+
+Direction = Literal["older", "newer"]
+MAX_PAGE: Final = 200
+MAX_SEQ: Final = 2**63 - 1
+
+PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many messages at most")]
+Before = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is older")]
+After = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is newer")]
+Around = Annotated[str | None, QueryParameter(description="A message_id: that message, with its neighbours")]
+At = Annotated[str | None, QueryParameter(description="A date or an RFC 3339 time: from the first message then")]
+
+
+class _Position(msgspec.Struct, frozen=True):
+    """What a cursor holds; clients must not look into it."""
+
+    seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page as it was asked for: at most one of the places is given."""
+
+    limit: int
+    before: str | None = None
+    after: str | None = None
+    around: str | None = None
+    at: str | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the pages go on: older, unless newer ones were asked for."""
+        return "older" if self.after is None else "newer"
+
+
+class Links(NamedTuple):
+    """The cursors of the neighbouring pages, and the header that says the same."""
+
+    next: str | None
+    prev: str | None
+    has_more: bool
+    headers: dict[str, str]
+
+
+def wanted(limit: int, before: str | None, after: str | None, around: str | None, at: str | None) -> Wanted:
+    """Take what a request asks for.
+
+    Raises:
+        Refusal: `invalid`, when it names two places.
+    """
+    places = {"before": before, "after": after, "around": around, "at": at}
+    named = [name for name, value in places.items() if value is not None]
+    if len(named) > 1:
+        raise Refusal(
+            Code.INVALID,
+            f"Give one of {', '.join(named)}, not all of them.",
+            fields=dict.fromkeys(named, "must stand alone"),
+        )
+    return Wanted(limit, before, after, around, at)
+
+
+def read_place(name: str, text: str) -> int | MessageId:
+    """Read a cursor (a seq comes back) or the id of a message.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        return msgspec.json.decode(urlsafe_b64decode(padded.encode()), type=_Position).seq
+    except (ValueError, msgspec.MsgspecError):  # not one of our cursors
+        return read_message_id(name, text)
+
+
+def read_message_id(name: str, text: str) -> MessageId:
+    """Read the id of a message.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    if not is_id(text):
+        raise Refusal(Code.INVALID, f"{name} is no cursor and no message_id.", fields={name: "is not valid"})
+    return MessageId(text)
+
+
+def read_time_ms(text: str) -> int:
+    """Read a date (midnight UTC) or an RFC 3339 time as Unix milliseconds.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(
+            Code.INVALID, "at must be a date or a time, like 2026-11-22.", fields={"at": "is no date"}
+        ) from None
+    moment = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    try:
+        return max(0, int(moment.timestamp() * 1000))
+    except (OverflowError, ValueError):
+        return 0
+
+
+def write_cursor(seq: int) -> str:
+    """Write a cursor for a place between messages."""
+    return urlsafe_b64encode(msgspec.json.encode(_Position(seq))).decode().rstrip("=")
+
+
+def links(page: Page[Any], asked: Wanted, path: str, kept: Mapping[str, object]) -> Links:
+    """Lead on from a page: `next` goes the way that was asked for, `prev` the other way."""
+    older = write_cursor(page.oldest_seq) if page.has_older and page.oldest_seq is not None else None
+    newer = write_cursor(page.newest_seq) if page.has_newer and page.newest_seq is not None else None
+    ways = [("next", "before", older), ("prev", "after", newer)]
+    if asked.direction == "newer":
+        ways = [("next", "after", newer), ("prev", "before", older)]
+    written = [
+        f'<{path}?{urlencode({**kept, parameter: cursor})}>; rel="{rel}"'
+        for rel, parameter, cursor in ways
+        if cursor is not None
+    ]
+    headers = {"link": ", ".join(written)} if written else {}
+    has_more = page.has_older if asked.direction == "older" else page.has_newer
+    return Links(ways[0][2], ways[1][2], has_more, headers)

@@ -1,0 +1,106 @@
+"""The HTTP twin of `hello`: what was missed, or a wait until something comes (long-polling)."""
+
+from typing import Annotated, Final
+
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from msgspec import Meta, Raw, Struct, field
+
+from services.gateway.api.asking import Asking
+from services.gateway.api.problems import answers
+from services.gateway.api.reads import Reads
+from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, answer
+from services.gateway.fanout.hub import Hub
+from services.gateway.protocol.inbound import MAX_NUMBER
+from shared.contracts.errors import Code
+from shared.contracts.ids import ID_PATTERN, ConversationId, UserId
+from shared.contracts.queries import Missed, Resume, Resumed
+from shared.contracts.subjects import RESUME
+
+MAX_WAIT_S: Final = 25
+ROOM: Final = 2_000
+MAX_CONTENT_BYTES: Final = 256 * 1024
+
+_Id = Annotated[ConversationId, Meta(pattern=rf"\A{ID_PATTERN}\Z")]
+_Rev = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+
+
+class SyncQuestion(Struct, frozen=True):
+    """What the client holds: the epoch it knows, and its `rev` of each conversation."""
+
+    epoch: str | None = None
+    cursors: dict[_Id, _Rev] = field(default_factory=dict)
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S, description="How long to wait where nothing was missed")] = 0
+
+
+@post(
+    "/api/v1/sync",
+    status_code=200,
+    tags=["sync"],
+    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, documents={200: Synced[SyncedMessage]}),
+)
+async def sync(
+    request: Asking, data: JSONBody[SyncQuestion], reads: NamedDependency[Reads], hub: NamedDependency[Hub]
+) -> Response[bytes]:
+    """Read what I missed; where that is nothing, wait for what comes next."""
+    asker = request.user.user_id
+    if data.wait_s == 0:
+        return answer(await _missed(reads, asker, data))
+    async with hub.watch(asker) as watch:  # first listen, then read: what comes between is not lost
+        synced = await _missed(reads, asker, data)
+        if not _has_news(synced, data) and await watch.changed(data.wait_s):
+            synced = await _missed(reads, asker, data)
+    return answer(synced)
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [sync]
+
+
+async def _missed(reads: Reads, asker: UserId, question: SyncQuestion) -> Synced[Raw]:
+    """Read until the answer is full; of what is left over only the cursors are read."""
+    cursors = dict(question.cursors)
+    conversations: list[Missed[Raw]] = []
+    room, size, after = ROOM, 0, ConversationId("")
+    while True:
+        part = await reads.ask(RESUME, Resume(asker, cursors, after, room), Resumed[Raw])
+        if not conversations and question.epoch not in {None, part.epoch} and cursors:
+            cursors = {}  # they speak of another history
+            continue
+        conversations += part.conversations
+        count = sum(len(missed.messages) for missed in part.conversations)
+        size += sum(len(bytes(message)) for missed in part.conversations for message in missed.messages)
+        room = 0 if size >= MAX_CONTENT_BYTES else max(0, room - count)
+        if not part.next:
+            return _synced(part.epoch, conversations)
+        after = part.next
+
+
+def _synced(epoch: str, conversations: list[Missed[Raw]]) -> Synced[Raw]:
+    pages = [
+        SyncPage(
+            conversation_id=missed.conversation_id,
+            messages=missed.messages,
+            members=[SyncMember(each.username, each.delivered_seq, each.read_seq) for each in missed.members],
+            rev=missed.rev,
+            complete=missed.complete,
+        )
+        for missed in conversations
+    ]
+    return Synced(
+        epoch=epoch,
+        conversations=pages,
+        cursors={missed.conversation_id: missed.rev for missed in conversations},
+        more=[missed.conversation_id for missed in conversations if not missed.complete],
+    )
+
+
+def _has_news(synced: Synced[Raw], question: SyncQuestion) -> bool:
+    """Tell whether the client learns of a message, or that what it holds is not what is there."""
+    if question.epoch not in {None, synced.epoch}:
+        return True
+    return any(
+        page.messages or not page.complete or page.rev != question.cursors.get(page.conversation_id, page.rev)
+        for page in synced.conversations
+    )

@@ -1,0 +1,160 @@
+"""The gateway, as a process: everything is made and wired here, and opened by its lifespan."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from litestar import Litestar
+
+from services.gateway import domain
+from services.gateway.api.application import Parts, make_application
+from services.gateway.api.envelope import Envelope
+from services.gateway.api.reads import Reads
+from services.gateway.commands.commands import Commands
+from services.gateway.commands.commands import running as commands_running
+from services.gateway.fanout.hub import Hub
+from services.gateway.fanout.hub import running as hub_running
+from services.gateway.guards.attempts import Attempts
+from services.gateway.guards.gate import Gate
+from services.gateway.guards.passwords import Passwords
+from services.gateway.guards.proofs import Proofs
+from services.gateway.guards.revocations import Revocations
+from services.gateway.guards.sign_ins import Rules, SignIns
+from services.gateway.settings import Settings, load
+from services.gateway.store import Accounts
+from shared.broker.connection import Connection
+from shared.broker.streams import log_state
+from shared.contracts.errors import Refusal
+from shared.contracts.ids import GatewayId
+from shared.runtime import clock, logs, serve
+from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
+from shared.runtime.metrics import Metrics
+
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The application, and how it is drained while it still answers."""
+
+    app: ASGIApp
+    drain: Callable[[], Awaitable[None]]
+
+
+def build(settings: Settings) -> Gateway:
+    """Wire the service; nothing is opened before its lifespan begins."""
+    gateway_id = GatewayId(secrets.token_hex(8))
+    metrics = Metrics("gateway")
+    connection = Connection(settings.nats_url, f"gateway {gateway_id}")
+    accounts = Accounts(settings.database_url)
+    proofs = Proofs(accounts, session_idle=settings.session_idle)
+    passwords = _passwords(settings, metrics)
+    revocations = Revocations(connection)
+    reads = Reads(connection)
+    cookies = domain.cookie_names(is_https=settings.is_https)
+    gate = Gate(proofs, cookies, settings.allowed_origins)
+    rules = Rules(settings.registration, settings.session_life, settings.token_life)
+    attempts = Attempts(is_on=settings.rate_limits)
+    sign_ins = SignIns(accounts, passwords, attempts, revocations.revoke, rules)
+    health = Health(_probes(connection, accounts, reads))
+    opened = _Opened()
+
+    async def still_signed_in(sign_in_ids: Sequence[str]) -> Collection[str]:
+        return await accounts.still_signed_in(sign_in_ids, clock.now_ms())
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        if not settings.rate_limits:
+            _log.warning("RATE_LIMITS_ARE_OFF", setting="PARLEY_RATE_LIMITS=off", meant_for="load tests only")
+        async with accounts, passwords:
+            await connection.open()
+            connection.on_reconnect.append(proofs.forget_all)
+            try:
+                async with (
+                    hub_running(connection, settings, gateway_id, metrics, still_signed_in) as hub,
+                    commands_running(connection, accounts.find_user, settings, gateway_id, metrics) as commands,
+                ):
+                    revocations.listeners += [proofs.forget, hub.end_sign_ins]
+                    await revocations.listen()
+                    opened.hub, opened.commands = hub, commands
+                    app.state["hub"], app.state["commands"] = hub, commands
+                    _log.info("gateway_ready", gateway_id=gateway_id, origins=sorted(settings.allowed_origins))
+                    yield
+            finally:
+                await health.close()
+                await connection.close()
+
+    app = make_application(
+        Parts(accounts, proofs, sign_ins, gate, cookies, reads),
+        lifespan=lifespan,
+        socket=None,
+        service_routes=routes(health, metrics),
+        max_body_bytes=settings.limit_frame_bytes,
+    )
+    return Gateway(Envelope(app, metrics, is_https=settings.is_https), opened.drain)
+
+
+async def main() -> None:
+    """Run the service until a signal."""
+    settings = load()
+    logs.configure("gateway", json=logs.wants_json(settings.log_format), level=settings.log_level)
+    gateway = build(settings)
+    await serve.serve(
+        gateway.app,
+        host=settings.http_host,
+        port=settings.http_port,
+        ws_max_size=settings.limit_frame_bytes,
+        on_drain=gateway.drain,
+    )
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What there is only after the lifespan began."""
+
+    hub: Hub | None = None
+    commands: Commands | None = None
+
+    async def drain(self) -> None:
+        """Answer what was accepted, then say goodbye to everybody."""
+        if self.commands is not None:
+            await self.commands.drain()
+        if self.hub is not None:
+            await self.hub.drain()
+
+
+def _passwords(settings: Settings, metrics: Metrics) -> Passwords:
+    passwords = Passwords(
+        threads=settings.argon2_threads,
+        waiting=settings.argon2_waiting,
+        time_cost=settings.argon2_time_cost,
+        memory_kib=settings.argon2_memory_kib,
+    )
+    asked = metrics.gauge("passwords_hashing", "Passwords being hashed or waiting for it.")
+    asked.set_function(lambda: passwords.asked)
+    return passwords
+
+
+def _probes(connection: Connection, accounts: Accounts, reads: Reads) -> list[Probe]:
+    async def log() -> str:
+        state = await log_state(connection)
+        return f"log {state.log_id}, {state.messages} bundles, last {state.last_seq}"
+
+    async def database() -> str:
+        try:
+            await accounts.ping()
+        except Refusal as refusal:
+            raise Unhealthy(refusal.detail) from refusal
+        return "answers"
+
+    return [
+        Probe("broker", connection.probe),
+        Probe("log", log),
+        Probe("database", database),
+        Probe("reads", reads.probe),
+    ]
+
+
+if __name__ == "__main__":
+    serve.run(main())
