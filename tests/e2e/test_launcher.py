@@ -1,11 +1,11 @@
 """The launcher with the real services: it brings all up, keeps all up, and ends without a trace."""
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -81,6 +81,14 @@ class Launcher:
     def all_ready(self) -> bool:
         return all(self.is_ready(service) for service in SERVICES)
 
+    def post(self, path: str, body: dict[str, str]) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, wait, make sure that no descendant is left; return the exit code."""
         children = psutil.Process(self.process.pid).children(recursive=True)
@@ -136,16 +144,15 @@ def test_a_second_start_keeps_the_data_and_the_log(launch: Callable[..., Launche
         assert found is not None
         return found[1].decode()
 
+    account = {"username": "ann", "password": "a long enough one"}
     first = launch()
     first.wait_ready()
-    with sqlite3.connect(first.data / "parley.db") as database:
-        tables = database.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
-    database.close()
-    assert ("message",) in tables
+    assert first.post("/api/v1/auth/register", account) == 201
     log = log_id(first)
     assert first.end(signal.SIGINT) == 0
     second = launch(ports=first.port)
     second.wait_ready()
+    assert second.post("/api/v1/auth/login", account) == 200
     assert log_id(second) == log
     assert second.end() == 0
 
