@@ -126,6 +126,7 @@ def build(settings: Settings) -> AsgiFastStream:
         lifespan=lifespan,
         after_startup=[adopt],  # health is served while the broker is still awaited
         asgi_routes=routes(health, metrics),
+        logger=None,
     )
 
 
