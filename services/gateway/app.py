@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from litestar import Litestar
 
@@ -23,6 +24,9 @@ from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
 from services.gateway.settings import Settings, load
 from services.gateway.store import Accounts
+from services.gateway.ws.endpoint import Endpoint, route
+from services.gateway.ws.endpoint import running as endpoint_running
+from services.gateway.ws.server import PicowsProtocol
 from shared.broker.connection import Connection
 from shared.broker.streams import log_state
 from shared.contracts.errors import Refusal
@@ -30,6 +34,9 @@ from shared.contracts.ids import GatewayId
 from shared.runtime import clock, logs, serve
 from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
+
+_FRAME_MARGIN_BYTES: Final = 64 * 1024
+"""Up to so much over its limit a frame is still read, so that its sender can be told why the socket closes."""
 
 _log = logs.get(__name__)
 
@@ -74,10 +81,11 @@ def build(settings: Settings) -> Gateway:
                 async with (
                     hub_running(connection, settings, gateway_id, metrics, still_signed_in) as hub,
                     commands_running(connection, accounts.find_user, settings, gateway_id, metrics) as commands,
+                    endpoint_running(connection, gate, settings, hub, commands, metrics) as endpoint,
                 ):
                     revocations.listeners += [proofs.forget, hub.end_sign_ins]
                     await revocations.listen()
-                    opened.hub, opened.commands = hub, commands
+                    opened.hub, opened.commands, opened.endpoint = hub, commands, endpoint
                     app.state["hub"], app.state["commands"] = hub, commands
                     _log.info("gateway_ready", gateway_id=gateway_id, origins=sorted(settings.allowed_origins))
                     yield
@@ -88,7 +96,7 @@ def build(settings: Settings) -> Gateway:
     app = make_application(
         Parts(accounts, proofs, sign_ins, gate, cookies, reads),
         lifespan=lifespan,
-        socket=None,
+        socket=route(opened.running_endpoint),
         service_routes=routes(health, metrics),
         max_body_bytes=settings.limit_frame_bytes,
     )
@@ -104,7 +112,8 @@ async def main() -> None:
         gateway.app,
         host=settings.http_host,
         port=settings.http_port,
-        ws_max_size=settings.limit_frame_bytes,
+        ws=PicowsProtocol,
+        ws_max_size=settings.limit_frame_bytes + _FRAME_MARGIN_BYTES,
         on_drain=gateway.drain,
     )
 
@@ -115,6 +124,13 @@ class _Opened:
 
     hub: Hub | None = None
     commands: Commands | None = None
+    endpoint: Endpoint | None = None
+
+    def running_endpoint(self) -> Endpoint:
+        """Hand out where sockets come in; they come only while the lifespan lasts."""
+        if self.endpoint is None:
+            raise RuntimeError("the gateway is not running")
+        return self.endpoint
 
     async def drain(self) -> None:
         """Answer what was accepted, then say goodbye to everybody."""

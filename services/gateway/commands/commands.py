@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -33,8 +34,8 @@ OUTCOMES_AT_ONCE: Final = 500
 CURSOR_ANSWER_S: Final = 2.0
 DRAIN_S: Final = 5.0
 
-Later = Coroutine[Any, Any, None]
-"""The rest of an acceptance, where somebody must be asked first."""
+Later = Callable[[], Coroutine[Any, Any, None]]
+"""The rest of an acceptance, where somebody must be asked first; raises `Refusal`."""
 
 _S = TypeVar("_S", bound=Sending)
 
@@ -70,7 +71,7 @@ class Commands:
             connection, partitions, on_durable=_on_durable, on_failed=self._on_failed
         )
         self._is_stopping = False
-        self._is_reconnected = False
+        self._was_deaf = False
         waiting = metrics.gauge("commands_waiting", "Commands that the log has not confirmed yet.")
         waiting.set_function(lambda: self._writer.waiting)
         remembered = metrics.gauge("targets_remembered", "Conversations and pairs of users kept in memory.")
@@ -90,7 +91,7 @@ class Commands:
         self._check(who, request)
         target = self._targets.known(who, request)
         if target is None:
-            return self._submit_later(who, request, socket)
+            return partial(self._submit_later, who, request, socket)
         self._append_from(socket, who, request, target)
         return None
 
@@ -104,7 +105,7 @@ class Commands:
         """
         target = self._targets.known_member(who.user_id, conversation_id)
         if target is None:
-            return self._submit_cursor_later(who, conversation_id, state, up_to_seq, origin)
+            return partial(self._submit_cursor_later, who, conversation_id, state, up_to_seq, origin)
         self._append_cursor(who, target, state, up_to_seq, origin)
         return None
 
@@ -174,6 +175,7 @@ class Commands:
     async def opened(self) -> AsyncIterator[None]:
         """Hear answers and tell of what is late, until the block ends."""
         self._connection.on_reconnect.append(self._on_reconnect)
+        self._connection.on_dropped.append(self._on_dropped)
         await self._connection.subscribe(subjects.answers(self._gateway_id), self._on_answers)
         try:
             async with self._writer, asyncio.TaskGroup() as tasks:
@@ -184,13 +186,14 @@ class Commands:
                     sweeper.cancel()
         finally:
             self._connection.on_reconnect.remove(self._on_reconnect)
+            self._connection.on_dropped.remove(self._on_dropped)
 
     async def _sweep(self) -> None:
         """Tell of what is late, and look for it in the store; one scan for all, no timer per message."""
         while True:
             await asyncio.sleep(SCAN_S)
             try:
-                everything, self._is_reconnected = self._is_reconnected, False
+                everything, self._was_deaf = self._was_deaf, False
                 self._in_flight.tell_queued(monotonic())
                 await self._ask_for(self._in_flight.take_overdue(monotonic(), everything=everything))
             except Exception:  # noqa: BLE001 - top of a task: the next scan goes on
@@ -211,7 +214,11 @@ class Commands:
         self._in_flight.on_answers(payload, monotonic())
 
     def _on_reconnect(self) -> None:
-        self._is_reconnected = True
+        self._was_deaf = True
+
+    def _on_dropped(self, subject: str) -> None:
+        if subject == subjects.answers(self._gateway_id):
+            self._was_deaf = True
 
     def _on_failed(self, entries: list[Sending | None]) -> None:
         refusal = Refusal(Code.UNAVAILABLE, "The message log did not confirm it. Try again with the same id.", 1000)

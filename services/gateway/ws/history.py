@@ -1,0 +1,76 @@
+"""What sockets read from the history service, and the epoch that it told last."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Raw
+
+from shared.broker.connection import Connection
+from shared.broker.rpc import ask
+from shared.contracts import subjects
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.ids import UserId
+from shared.contracts.queries import Resume, Resumed, Sync, Synced
+from shared.runtime import logs
+from shared.runtime.clock import monotonic
+
+READ_S: Final = 5.0
+PAUSE_S: Final = 0.25
+LEARN_S: Final = 1.0
+RESUMES_AT_ONCE: Final = 64
+
+_NOBODY: Final = UserId("-")
+_log = logs.get(__name__)
+
+
+class History:
+    """Asks the history service. `epoch` is "" until it was told once; `on_epoch` is called when it changes."""
+
+    def __init__(self, connection: Connection, on_epoch: Callable[[], None]) -> None:
+        self._connection = connection
+        self._on_epoch = on_epoch
+        self._turns = asyncio.Semaphore(RESUMES_AT_ONCE)
+        self.epoch = ""
+
+    async def learn_epoch(self) -> None:
+        """Ask until the epoch is known."""
+        while not self.epoch:
+            try:
+                await self._resume(Resume(_NOBODY, room=0))
+            except Refusal as refusal:
+                _log.info("epoch_not_known_yet", reason=refusal.detail)
+                await asyncio.sleep(LEARN_S)
+
+    async def resume(self, question: Resume, patience_s: float) -> Resumed[Raw]:
+        """Read what a device missed; while the store is away, try again.
+
+        Raises:
+            Refusal: `unavailable`, after `patience_s`.
+        """
+        give_up_s = monotonic() + patience_s
+        while True:
+            try:
+                async with self._turns:
+                    return await self._resume(question)
+            except Refusal as refusal:
+                if monotonic() + PAUSE_S > give_up_s:
+                    raise Refusal(Code.UNAVAILABLE, "The store can't be read right now.") from refusal
+            await asyncio.sleep(PAUSE_S)
+
+    async def sync(self, question: Sync) -> Synced[Raw]:
+        """Read a page of a conversation.
+
+        Raises:
+            Refusal: `not_found`, `unavailable`.
+        """
+        return await ask(self._connection, subjects.SYNC, question, Synced[Raw], timeout_s=READ_S)
+
+    async def _resume(self, question: Resume) -> Resumed[Raw]:
+        resumed = await ask(self._connection, subjects.RESUME, question, Resumed[Raw], timeout_s=READ_S)
+        if resumed.epoch != self.epoch:
+            is_change, self.epoch = bool(self.epoch), resumed.epoch
+            if is_change:
+                _log.warning("epoch_changed", epoch=resumed.epoch)
+                self._on_epoch()
+        return resumed

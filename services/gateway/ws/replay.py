@@ -1,0 +1,89 @@
+"""What a device missed, from its hello to `caught_up`: read from the store, written at the reader's pace."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Raw
+
+from services.gateway.protocol import outbound
+from services.gateway.protocol.inbound import Hello
+from services.gateway.protocol.outbound import CaughtUp
+from services.gateway.ws.history import History
+from services.gateway.ws.outbox import Outbox
+from shared.contracts.ids import ConversationId, UserId
+from shared.contracts.queries import Missed, Resume, Resumed
+
+ROOM: Final = 2_000
+"""Messages in one replay."""
+
+
+class Replay:
+    """One replay. The outbox must hold back what is live from before the first read; `run` lets it go at the end.
+
+    `welcome` writes the frame for an epoch; it is written again where the store then tells another one.
+    """
+
+    def __init__(
+        self, history: History, outbox: Outbox, user_id: UserId, hello: Hello, welcome: Callable[[str], bytes]
+    ) -> None:
+        self._history = history
+        self._outbox = outbox
+        self._user_id = user_id
+        self._hello = hello
+        self._welcome = welcome
+        self._heads: dict[ConversationId, int] = {}
+        self._more: list[ConversationId] = []
+        self._replayed = 0
+
+    async def run(self, patience_s: float) -> None:
+        """Write welcome, what was missed, `caught_up`, then what came meanwhile.
+
+        Raises:
+            Refusal: `unavailable`: the store could not be read for `patience_s`.
+        """
+        epoch = self._history.epoch
+        if epoch:
+            await self._outbox.write(self._welcome(epoch))
+        page = await self._read(epoch, ConversationId(""), patience_s)
+        if page.epoch != epoch:
+            epoch = page.epoch
+            await self._outbox.write(self._welcome(epoch))
+            page = await self._read(epoch, ConversationId(""), patience_s)
+        await self._write(page)
+        while page.next:
+            page = await self._read(epoch, page.next, patience_s)
+            await self._write(page)
+        await self._outbox.write(outbound.encode(CaughtUp(self._replayed, self._heads, self._more or None)))
+        is_whole = await self._outbox.release(self._heads)
+        if page.epoch != epoch:
+            self._outbox.send(outbound.resync("epoch_changed"))
+        elif not is_whole:
+            self._outbox.send(outbound.resync("slow"))
+
+    async def _read(self, epoch: str, after: ConversationId, patience_s: float) -> Resumed[Raw]:
+        question = Resume(self._user_id, self._cursors(epoch), after, ROOM - self._replayed)
+        return await self._history.resume(question, patience_s)
+
+    def _cursors(self, epoch: str) -> dict[ConversationId, int]:
+        """Take the device's cursors that still count: none of another epoch, none of what was written."""
+        cursors: Mapping[ConversationId, int] = self._hello.cursors or {}
+        if self._hello.epoch not in {None, epoch}:
+            return {}
+        return {conversation: rev for conversation, rev in cursors.items() if conversation not in self._heads}
+
+    async def _write(self, page: Resumed[Raw]) -> None:
+        for missed in page.conversations:
+            await self._write_conversation(missed)
+
+    async def _write_conversation(self, missed: Missed[Raw]) -> None:
+        conversation_id = missed.conversation_id
+        if missed.reset:
+            await self._outbox.write(outbound.resync("gap", conversation_id))
+        for message in missed.messages:
+            await self._outbox.write(bytes(message))
+        for receipt in missed.receipts:
+            await self._outbox.write(bytes(receipt))
+        self._replayed += len(missed.messages)
+        self._heads[conversation_id] = missed.rev
+        if not missed.complete:
+            self._more.append(conversation_id)

@@ -1,0 +1,67 @@
+"""What all sockets of a gateway share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from services.gateway.commands.commands import Commands
+from services.gateway.domain import Rate
+from services.gateway.fanout.hub import Hub
+from services.gateway.protocol.closing import Closing
+from services.gateway.protocol.outbound import HEARTBEAT_MS
+from services.gateway.settings import Settings
+from services.gateway.ws.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a socket waits for a hello, between heartbeats, for a sign of life, and for the store; in seconds."""
+
+    hello_s: float = 10.0
+    heartbeat_s: float = HEARTBEAT_MS / 1000
+    life_s: float = 10.0
+    store_s: float = 20.0
+
+
+PATIENCE: Final = Patience()
+"""What the protocol says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The parts that a session works with. A rate is None where rates are not limited."""
+
+    hub: Hub
+    commands: Commands
+    history: History
+    limits: Mapping[str, int | float]
+    frame_bytes: int
+    frame_rate: Rate | None
+    receipt_rate: Rate | None
+    patience: Patience
+    on_closed: Callable[[Closing], None]
+
+
+def surroundings(
+    settings: Settings,
+    hub: Hub,
+    commands: Commands,
+    history: History,
+    *,
+    patience: Patience,
+    on_closed: Callable[[Closing], None],
+) -> Surroundings:
+    """Gather what sessions need."""
+    frames = Rate(settings.limit_frames_per_s, settings.limit_frames_burst)
+    receipts = Rate(settings.limit_receipts_per_s, max(1.0, settings.limit_receipts_per_s))
+    return Surroundings(
+        hub=hub,
+        commands=commands,
+        history=history,
+        limits=settings.limits(),
+        frame_bytes=settings.limit_frame_bytes,
+        frame_rate=frames if settings.rate_limits else None,
+        receipt_rate=receipts if settings.rate_limits else None,
+        patience=patience,
+        on_closed=on_closed,
+    )
