@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from services.gateway.api.asking import Asking, address_of
-from services.gateway.api.problems import answers
+from services.gateway.api.problems import BAD_BODY, answers
 from services.gateway.domain import CookieNames, User, display_name
 from services.gateway.guards.gate import csrf_token_of
 from services.gateway.guards.proofs import Proofs
@@ -122,7 +122,7 @@ class Ticket(Struct, frozen=True):
 @post(
     "/api/v1/auth/register",
     tags=["accounts"],
-    responses=answers(Code.INVALID, Code.FORBIDDEN, Code.USERNAME_TAKEN, Code.RATE_LIMITED),
+    responses=answers(*BAD_BODY, Code.FORBIDDEN, Code.USERNAME_TAKEN, Code.RATE_LIMITED),
 )
 async def register(
     request: Asking,
@@ -139,7 +139,7 @@ async def register(
     "/api/v1/auth/login",
     status_code=200,
     tags=["accounts"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
+    responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
 )
 async def login(
     request: Asking,
@@ -155,7 +155,7 @@ async def login(
 @post(
     "/api/v1/auth/tokens",
     tags=["accounts"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
+    responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
 )
 async def make_token(request: Asking, data: JSONBody[TokenRequest], sign_ins: NamedDependency[SignIns]) -> Token:
     """Get a bearer token for a program."""
@@ -186,7 +186,7 @@ async def get_me(request: Asking) -> Me:
     return Me(UserView(asker.user_id, asker.username, asker.display_name))
 
 
-@patch("/api/v1/me", tags=["accounts"], responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN))
+@patch("/api/v1/me", tags=["accounts"], responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN))
 async def rename_me(
     request: Asking, data: JSONBody[Rename], accounts: NamedDependency[Accounts], proofs: NamedDependency[Proofs]
 ) -> Me:
@@ -201,7 +201,7 @@ async def rename_me(
     "/api/v1/me/password",
     status_code=204,
     tags=["accounts"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
+    responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.RATE_LIMITED),
 )
 async def change_password(request: Asking, data: JSONBody[PasswordChange], sign_ins: NamedDependency[SignIns]) -> None:
     """Change my password; every other session and token of mine ends."""
@@ -262,7 +262,7 @@ def _cookie(name: str, value: str, cookies: CookieNames, *, max_age: int) -> Coo
         max_age=max_age,
         secure=cookies.is_secure,
         httponly=name == cookies.session,
-        samesite="lax",
+        samesite="Lax",  # type: ignore[arg-type]  # as the RFC and browsers write it
     )
 
 

@@ -9,7 +9,7 @@ from litestar import Litestar, Router, asgi
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
 from services.gateway.api import accounts, history, messages, pages, problems, sync
 from services.gateway.api.asking import Asking
@@ -45,7 +45,7 @@ def make_application(
     parts: Parts,
     *,
     lifespan: Lifespan,
-    socket: WebsocketRouteHandler | ASGIRouteHandler | None,
+    socket: WebsocketRouteHandler,
     service_routes: Sequence[tuple[str, ASGIApp]],
     max_body_bytes: int,
 ) -> Litestar:
@@ -72,7 +72,7 @@ def make_application(
             pages.welcome,
             pages.style_sheet,
             *plain,
-            *([] if socket is None else [socket]),
+            socket,
         ],
         dependencies=dependencies,
         exception_handlers={

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from services.gateway.api.asking import Asking
 from services.gateway.api.history import conversation, peer_of
-from services.gateway.api.problems import answers
+from services.gateway.api.problems import BAD_BODY, answers
 from services.gateway.api.shapes import CursorView, QueuedDelivery, QueuedMessage, SentMessage, answer
 from services.gateway.commands.commands import Commands
 from services.gateway.commands.pending import Queued, Stored
@@ -32,13 +32,11 @@ IdempotencyKey = Annotated[
 IdField = Annotated[str, Meta(description="1-64 of A-Z a-z 0-9 _ -; made here where it is missing")]
 Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 _REFUSALS: Final = (
-    Code.INVALID,
+    *BAD_BODY,
     Code.UNAUTHENTICATED,
     Code.FORBIDDEN,
     Code.NOT_FOUND,
     Code.ID_CONFLICT,
-    Code.TOO_LARGE,
-    Code.UNSUPPORTED,
     Code.RATE_LIMITED,
 )
 _SENT: Final = answers(*_REFUSALS, documents={200: SentMessage, 201: SentMessage, 202: QueuedMessage})
@@ -113,7 +111,7 @@ async def send_to_conversation(
 @put(
     "/api/v1/conversations/{conversation_id:str}/cursor",
     tags=["messages"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND),
+    responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND),
 )
 async def move_cursor(
     request: Asking, conversation_id: FromPath[str], data: JSONBody[CursorMove], commands: NamedDependency[Commands]

@@ -67,6 +67,9 @@ MEANINGS: Final[dict[str, Meaning]] = {
     METHOD_NOT_ALLOWED: Meaning("The method is not allowed", "The header `Allow` tells which ones are."),
 }
 
+BAD_BODY: Final = (Code.INVALID, Code.TOO_LARGE, Code.UNSUPPORTED)
+"""How a body can be refused, whatever it is for."""
+
 _OF_STATUS: Final = {400: Code.INVALID, 401: Code.UNAUTHENTICATED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND} | {
     413: Code.TOO_LARGE,
     415: Code.UNSUPPORTED,

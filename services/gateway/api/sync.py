@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from msgspec import Meta, Raw, Struct, field
 
 from services.gateway.api.asking import Asking
-from services.gateway.api.problems import answers
+from services.gateway.api.problems import BAD_BODY, answers
 from services.gateway.api.reads import Reads
 from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, answer
 from services.gateway.fanout.hub import Hub
@@ -39,7 +39,7 @@ class SyncQuestion(Struct, frozen=True):
     "/api/v1/sync",
     status_code=200,
     tags=["sync"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, documents={200: Synced[SyncedMessage]}),
+    responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, documents={200: Synced[SyncedMessage]}),
 )
 async def sync(
     request: Asking, data: JSONBody[SyncQuestion], reads: NamedDependency[Reads], hub: NamedDependency[Hub]

@@ -1,0 +1,84 @@
+"""A real gateway in this process, on a port of its own, before a real broker and database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import uvicorn
+
+from services.gateway.app import build
+from services.gateway.settings import Settings
+from services.gateway.ws.server import HttpProtocol, PicowsProtocol
+from shared.broker.connection import Connection
+from shared.broker.streams import StreamSettings, provision
+from shared.database.migrate import upgrade
+from tests.support.ports import free_port
+
+PASSWORD = "correct horse ünd bättery"
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class RunningGateway:
+    """A gateway that answers at `url`; `settings` are those it runs with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{settings.http_port}"
+
+    def browser(self, **options: object) -> httpx.AsyncClient:
+        """A client with a cookie jar of its own, like a browser's profile."""
+        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False, **options)  # type: ignore[arg-type]
+
+
+def gateway_settings(database_url: str, nats_url: str, **others: object) -> Settings:
+    """Settings for a test: the cheapest password hash that is allowed, a free port."""
+    given: dict[str, object] = {"http_port": free_port(), "argon2_memory_kib": 19_456} | others
+    return Settings(database_url=database_url, nats_url=nats_url, **given)  # type: ignore[arg-type]
+
+
+async def prepare(database_url: str, nats_url: str) -> None:
+    """Bring schema and streams up to date, as `parley migrate` does."""
+    await asyncio.to_thread(upgrade, database_url)
+    connection = Connection(nats_url, "tests")
+    await connection.open()
+    try:
+        await provision(connection, StreamSettings())
+    finally:
+        await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(settings: Settings) -> AsyncIterator[RunningGateway]:
+    """Serve a gateway until the block ends."""
+    gateway = build(settings)
+    server = _Server(
+        uvicorn.Config(
+            gateway.app,
+            host=settings.http_host,
+            port=settings.http_port,
+            http=HttpProtocol,
+            ws=PicowsProtocol,
+            ws_max_size=settings.limit_frame_bytes,
+            ws_per_message_deflate=False,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve())
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        try:
+            yield RunningGateway(settings)
+        finally:
+            server.should_exit = True
