@@ -174,7 +174,8 @@ class Connection:
         log.warning("broker_error", connection=self.name, error=repr(error))
 
     async def _on_disconnect(self) -> None:
-        if self._client is not None:
+        client = self._client
+        if client is not None and not (client.is_closed or client.is_draining):
             log.warning("broker_disconnected", connection=self.name)
         for hook in self.on_disconnect:
             hook()
