@@ -81,7 +81,8 @@ def _formatter(service: str, *, json: bool) -> structlog.stdlib.ProcessorFormatt
     if json:
         rendering = [
             add_service,
-            structlog.processors.dict_tracebacks,
+            # without local variables: they hold message content and secrets
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(default=str),
         ]
     else:

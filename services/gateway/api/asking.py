@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from services.gateway.domain import Principal
 from shared.contracts.errors import Code, Refusal
 
-_at_path = re.compile(r"^(.*) - at `(?:key in )?\$\.?([^`]*)`$").search
+_at_path = re.compile(r"^(.*) - at `(?:key in )?\$\.?([^`\[]*)[^`]*`$").search
 _missing = re.compile(r"missing required field `([^`]+)`").search
 _FOUND_WRONG: Final = "The body does not fit."
 

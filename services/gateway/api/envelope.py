@@ -90,7 +90,8 @@ class Envelope:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
-        if status >= 500:  # noqa: PLR2004 - the server's own errors begin there
+        is_health = route.startswith("/health/")  # an answer of 503 is what it is for
+        if status >= 500 and not is_health:  # noqa: PLR2004 - the server's own errors begin there
             _log.warning("request_failed", method=method, route=route, status=status, seconds=round(seconds, 3))
 
 

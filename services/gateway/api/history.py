@@ -40,7 +40,7 @@ from services.gateway.domain import User, fold_username
 from services.gateway.store import Accounts
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, MessageId, UserId, direct_conversation_id, is_id
-from shared.contracts.queries import Found, GetMessage, GetPage, Page
+from shared.contracts.queries import GetMessage, GetPage, Page
 from shared.contracts.subjects import MESSAGE, PAGE
 
 DEFAULT_PAGE: Final = 50
@@ -56,6 +56,12 @@ class _Seen(Struct):
     status: Status
     delivered_at: str | None = None
     read_at: str | None = None
+
+
+class _Found(Struct):
+    """The reply `Found`, with a raw `null` where there is none (msgspec has no union with `Raw`)."""
+
+    message: Raw
 
 
 @get(
@@ -93,7 +99,7 @@ async def load_older(
     before: Before = None,
 ) -> Response[bytes]:
     """Read what is older than a place in the conversation with somebody."""
-    return await _with_peer(request, username, accounts, reads, Wanted(page_size, before=before))
+    return await _with_peer(request, username, accounts, reads, Wanted(page_size, before=before), is_load_older=True)
 
 
 @get(
@@ -117,7 +123,8 @@ async def list_messages(
     found = await _page(reads, request.user.user_id, conversation(conversation_id), asked)
     if not any(member.user_id == request.user.user_id for member in found.members):
         raise Refusal(Code.NOT_FOUND, "There is no such conversation.")
-    leads = links(found, asked, request.url.path, {"page_size": asked.limit})
+    path = f"/api/v1/conversations/{found.conversation_id}/messages"
+    leads = links(found, asked, older=path, newer=path)
     return answer(
         MessageList(
             items=found.messages,
@@ -153,9 +160,14 @@ async def get_message_status(
     request: Asking, message_id: FromPath[str], reads: NamedDependency[Reads], commands: NamedDependency[Commands]
 ) -> MessageStatus:
     """Tell how far a message is: queued while it is only in the log, then sent, delivered, read."""
-    wanted_id = read_message_id("message_id", message_id)
-    queued = commands.queued(request.user.user_id, wanted_id)
-    found = await _message(reads, request.user.user_id, wanted_id)
+    asked = read_message_id("message_id", message_id)
+    queued = commands.queued(request.user.user_id, asked)
+    try:
+        found = await _message(reads, request.user.user_id, asked)
+    except Refusal:
+        if queued is None:
+            raise
+        found = None  # the store is away, and the message waits for it
     if found is not None:
         seen = msgspec.json.decode(found, type=_Seen)
         return MessageStatus(
@@ -196,12 +208,21 @@ def conversation(text: str) -> ConversationId:
 
 
 async def _with_peer(
-    request: Asking, username: str, accounts: Accounts, reads: Reads, asked: Wanted
+    request: Asking,
+    username: str,
+    accounts: Accounts,
+    reads: Reads,
+    asked: Wanted,
+    *,
+    is_load_older: bool = False,
 ) -> Response[bytes]:
     asker = request.user.user_id
     peer = await peer_of(accounts, asker, username)
     found = await _page(reads, asker, direct_conversation_id(asker, peer.id), asked)
-    leads = links(found, asked, request.url.path, {"page_size": asked.limit})
+    older = "load-older" if is_load_older else "history"
+    leads = links(
+        found, asked, older=f"/messages/{older}/{peer.username}/", newer=f"/messages/history/{peer.username}/"
+    )
     shown = next((member for member in found.members if member.user_id == peer.id), None)
     return answer(
         HistoryPage(
@@ -241,9 +262,9 @@ async def _seq_of(reads: Reads, asker: UserId, conversation_id: ConversationId, 
 
 
 async def _message(reads: Reads, asker: UserId, message_id: MessageId) -> Raw | None:
-    """Read a message; a raw `null` is none."""
-    found = (await reads.ask(MESSAGE, GetMessage(asker, message_id), Found[Raw])).message
-    return None if found is None or bytes(found) == b"null" else found
+    """Read a message as it came."""
+    found = (await reads.ask(MESSAGE, GetMessage(asker, message_id), _Found)).message
+    return None if bytes(found) == b"null" else found
 
 
 def _no_such_message() -> Refusal:

@@ -1,7 +1,6 @@
 """Pages: opaque cursors, what a request asks for, and the `Link` header that leads on."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -121,18 +120,27 @@ def write_cursor(seq: int) -> str:
     return urlsafe_b64encode(msgspec.json.encode(_Position(seq))).decode().rstrip("=")
 
 
-def links(page: Page[Any], asked: Wanted, path: str, kept: Mapping[str, object]) -> Links:
-    """Lead on from a page: `next` goes the way that was asked for, `prev` the other way."""
-    older = write_cursor(page.oldest_seq) if page.has_older and page.oldest_seq is not None else None
-    newer = write_cursor(page.newest_seq) if page.has_newer and page.newest_seq is not None else None
-    ways = [("next", "before", older), ("prev", "after", newer)]
-    if asked.direction == "newer":
-        ways = [("next", "after", newer), ("prev", "before", older)]
-    written = [
-        f'<{path}?{urlencode({**kept, parameter: cursor})}>; rel="{rel}"'
-        for rel, parameter, cursor in ways
-        if cursor is not None
-    ]
-    headers = {"link": ", ".join(written)} if written else {}
-    has_more = page.has_older if asked.direction == "older" else page.has_newer
-    return Links(ways[0][2], ways[1][2], has_more, headers)
+def links(page: Page[Any], asked: Wanted, *, older: str, newer: str) -> Links:
+    """Lead on from a page: `next` goes the way that was asked for, `prev` the other way; `older`, `newer`: paths."""
+    before = _way(older, "before", page.oldest_seq if page.has_older else None, asked.limit)
+    after = _way(newer, "after", page.newest_seq if page.has_newer else None, asked.limit)
+    on, back = (before, after) if asked.direction == "older" else (after, before)
+    written = [f'<{way.url}>; rel="{rel}"' for rel, way in (("next", on), ("prev", back)) if way is not None]
+    return Links(
+        next=None if on is None else on.cursor,
+        prev=None if back is None else back.cursor,
+        has_more=on is not None,
+        headers={"link": ", ".join(written)} if written else {},
+    )
+
+
+class _Way(NamedTuple):
+    cursor: str
+    url: str
+
+
+def _way(path: str, parameter: str, seq: int | None, limit: int) -> _Way | None:
+    if seq is None:
+        return None
+    cursor = write_cursor(seq)
+    return _Way(cursor, f"{path}?{urlencode({'page_size': limit, parameter: cursor})}")
