@@ -26,7 +26,8 @@ from services.gateway.settings import Settings, load
 from services.gateway.store import Accounts
 from services.gateway.ws.endpoint import Endpoint, route
 from services.gateway.ws.endpoint import running as endpoint_running
-from services.gateway.ws.server import PicowsProtocol
+from services.gateway.ws.server import HttpProtocol, PicowsProtocol
+from services.gateway.ws.surroundings import PATIENCE, Patience
 from shared.broker.connection import Connection
 from shared.broker.streams import log_state
 from shared.contracts.errors import Refusal
@@ -35,7 +36,7 @@ from shared.runtime import clock, logs, serve
 from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 
-_FRAME_MARGIN_BYTES: Final = 64 * 1024
+FRAME_MARGIN_BYTES: Final = 64 * 1024
 """Up to so much over its limit a frame is still read, so that its sender can be told why the socket closes."""
 
 _log = logs.get(__name__)
@@ -49,7 +50,7 @@ class Gateway:
     drain: Callable[[], Awaitable[None]]
 
 
-def build(settings: Settings) -> Gateway:
+def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
     """Wire the service; nothing is opened before its lifespan begins."""
     gateway_id = GatewayId(secrets.token_hex(8))
     metrics = Metrics("gateway")
@@ -81,7 +82,7 @@ def build(settings: Settings) -> Gateway:
                 async with (
                     hub_running(connection, settings, gateway_id, metrics, still_signed_in) as hub,
                     commands_running(connection, accounts.find_user, settings, gateway_id, metrics) as commands,
-                    endpoint_running(connection, gate, settings, hub, commands, metrics) as endpoint,
+                    endpoint_running(connection, gate, settings, hub, commands, metrics, patience=patience) as endpoint,
                 ):
                     revocations.listeners += [proofs.forget, hub.end_sign_ins]
                     await revocations.listen()
@@ -112,8 +113,9 @@ async def main() -> None:
         gateway.app,
         host=settings.http_host,
         port=settings.http_port,
+        http=HttpProtocol,
         ws=PicowsProtocol,
-        ws_max_size=settings.limit_frame_bytes + _FRAME_MARGIN_BYTES,
+        ws_max_size=settings.limit_frame_bytes + FRAME_MARGIN_BYTES,
         on_drain=gateway.drain,
     )
 

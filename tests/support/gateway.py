@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import uvicorn
 
-from services.gateway.app import build
+from services.gateway.app import FRAME_MARGIN_BYTES, build
 from services.gateway.settings import Settings
 from services.gateway.ws.server import HttpProtocol, PicowsProtocol
+from services.gateway.ws.surroundings import PATIENCE, Patience
 from shared.broker.connection import Connection
 from shared.broker.streams import StreamSettings, provision
 from shared.database.migrate import upgrade
@@ -54,9 +55,9 @@ async def prepare(database_url: str, nats_url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(settings: Settings) -> AsyncIterator[RunningGateway]:
+async def running_gateway(settings: Settings, *, patience: Patience = PATIENCE) -> AsyncIterator[RunningGateway]:
     """Serve a gateway until the block ends."""
-    gateway = build(settings)
+    gateway = build(settings, patience=patience)
     server = _Server(
         uvicorn.Config(
             gateway.app,
@@ -64,7 +65,7 @@ async def running_gateway(settings: Settings) -> AsyncIterator[RunningGateway]:
             port=settings.http_port,
             http=HttpProtocol,
             ws=PicowsProtocol,
-            ws_max_size=settings.limit_frame_bytes,
+            ws_max_size=settings.limit_frame_bytes + FRAME_MARGIN_BYTES,
             ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,

@@ -1,0 +1,104 @@
+"""The path of a message in one process: gateway, delivery and history on a real broker and database; and its users."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+
+from deploy.verify.wire import Frame, Wire, dial
+from services.gateway.domain import User
+from services.gateway.settings import Settings
+from services.gateway.store import Accounts, SignIn, hash_secret
+from services.gateway.ws.surroundings import PATIENCE, Patience
+from shared.contracts.ids import UserId, Username
+from shared.runtime.clock import now_ms
+from tests.support import delivery, history
+from tests.support.gateway import gateway_settings, prepare, running_gateway
+
+HOUR_MS = 3_600_000
+
+
+class Path:
+    """What runs; parts are started and stopped by name, to see what the others do without them."""
+
+    def __init__(self, settings: Settings, patience: Patience) -> None:
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{settings.http_port}"
+        self._patience = patience
+        self._parts: dict[str, AsyncExitStack] = {}
+
+    async def start(self, part: str) -> None:
+        """Start "delivery", "history" or "gateway"."""
+        stack = AsyncExitStack()
+        database, broker = self.settings.database_url, self.settings.nats_url
+        if part == "delivery":
+            await stack.enter_async_context(delivery.delivery(broker, database))
+        elif part == "history":
+            await stack.enter_async_context(history.running(database, broker))
+        else:
+            await stack.enter_async_context(running_gateway(self.settings, patience=self._patience))
+        self._parts[part] = stack
+
+    async def stop(self, part: str) -> None:
+        """Stop a part."""
+        await self._parts.pop(part).aclose()
+
+    async def close(self) -> None:
+        """Stop all that runs, what came last first."""
+        for part in reversed(list(self._parts)):
+            await self.stop(part)
+
+    async def token_of(self, username: str) -> str:
+        """Make a user and sign it in; returns its token, whose sign-in is called like the user."""
+        token = secrets.token_urlsafe(24)
+        user = User(UserId(f"u-{username}"), Username(username), username.capitalize())
+        sign_in = SignIn(f"s-{username}", user.id, "token", hash_secret(token), "", now_ms(), now_ms() + HOUR_MS)
+        async with Accounts(self.settings.database_url) as accounts:
+            await accounts.add_without_passwords([user], [sign_in], now_ms())
+        return token
+
+    @asynccontextmanager
+    async def socket(self, token: str, device: str = "laptop") -> AsyncIterator[Wire]:
+        """Open a socket and say hello."""
+        async with self.dial(token) as wire:
+            await wire.hello(device)
+            yield wire
+
+    @asynccontextmanager
+    async def dial(self, token: str | None = None) -> AsyncIterator[Wire]:
+        """Open a socket and say nothing."""
+        async with dial(self.url.replace("http", "ws", 1) + "/ws", token=token) as wire:
+            yield wire
+
+    def http(self, token: str) -> httpx.AsyncClient:
+        """A client of the HTTP endpoints."""
+        headers = {"authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+
+
+@asynccontextmanager
+async def whole_path(
+    database_url: str, nats_url: str, *, patience: Patience = PATIENCE, **settings: object
+) -> AsyncIterator[Path]:
+    """Run everything that a message passes."""
+    await prepare(database_url, nats_url)
+    path = Path(gateway_settings(database_url, nats_url, **settings), patience)
+    try:
+        for part in ("delivery", "history", "gateway"):
+            await path.start(part)
+        yield path
+    finally:
+        await path.close()
+
+
+def message(to: str, content: str = "hi", **more: object) -> dict[str, object]:
+    """Build a message frame with an id of its own."""
+    return {"type": "message", "id": secrets.token_hex(8), "to": to, "content": content, **more}
+
+
+async def ask(wire: Wire, frame: Mapping[str, object], answer: str) -> Frame:
+    """Send a frame and wait for the answer of a type to it."""
+    await wire.send(frame)
+    return await wire.expect(answer, lambda came: came.get("re") == frame.get("id"))
+
