@@ -1,0 +1,1 @@
+"""The HTTP interface: endpoints by noun, each error a problem document."""

@@ -1,0 +1,1 @@
+"""The gateway: accounts, HTTP and sockets; the only part that clients talk to."""
