@@ -125,7 +125,7 @@ _WRONG: Final = {
     "limit": f"must be a whole number from 1 to {MAX_PAGE}",
     "n": "must be a whole number",
 }
-_in_path = re.compile(r" - at `(?:key in )?\$\.(\w+)").search
+_in_path = re.compile(r" - at (?:`key` in )?`\$\.(\w+)").search
 _missing = re.compile(r"missing required field `(\w+)`$").search
 
 
