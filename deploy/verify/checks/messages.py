@@ -34,7 +34,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 @LANE.check("the example of the page, frame by frame")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     async with stage.dial(ann) as one, stage.live(ben) as two:
         equal(one.connection.subprotocol, "parley.v1.json", "the subprotocol")
         await one.send({"type": "hello", "v": 1, "device_id": "ann-laptop", "cursors": {}})

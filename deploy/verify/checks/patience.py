@@ -5,7 +5,7 @@ import itertools
 from contextlib import suppress
 
 from deploy.verify.check import Lane, equal, that
-from deploy.verify.stage import Stage, new_id
+from deploy.verify.stage import Stage
 from deploy.verify.wire import Closed
 
 NO_HELLO = Lane("patience")
@@ -54,7 +54,7 @@ async def _(stage: Stage) -> None:
     "over three times the frame rate for 10 s closes 4429; others do not notice", timeout_s=40, needs_limits=True
 )
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     async with stage.live(ann) as flooder, stage.live(ben) as other:
 
         async def flood() -> None:
@@ -81,7 +81,7 @@ async def _(stage: Stage) -> None:
 
 @FLOOD.check("a short burst of frames is only slowed down", needs_limits=True)
 async def _(stage: Stage) -> None:
-    ann = await stage.user(new_id()[:8])
+    ann = await stage.user("ann")
     async with stage.live(ann) as wire:
         for number in range(90):
             await wire.send({"type": "ping", "n": number})

@@ -158,7 +158,8 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("messages over the rate are rate_limited, retryable, later let through", needs_limits=True)
 async def _(stage: Stage) -> None:
-    async with stage.live_pair() as (_, one, ben, _two):
+    ann, ben = await stage.fresh_pair()
+    async with stage.live(ann) as one:
         frames = [
             {"type": "message", "id": new_id(), "to": ben.username, "content": f"burst {number}"}
             for number in range(40)

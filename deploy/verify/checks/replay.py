@@ -39,7 +39,7 @@ async def _persist(wire: Wire, frame: Frame) -> Frame:
 
 @LANE.check("without a cursor come the messages above the own delivered cursor, oldest first")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     last = await _send_all(stage, ann, ben, 5)
     conversation_id = last["conversation_id"]
     async with stage.dial(ben) as wire:
@@ -61,7 +61,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("with a cursor come the messages above it; at the head nothing, but the cursors")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     last = await _send_all(stage, ann, ben, 5)
     conversation_id, head = last["conversation_id"], last["rev"]
     async with stage.dial(ben) as wire:
@@ -77,7 +77,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("the sender's own device with a cursor gets own messages with their id")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     last = await _send_all(stage, ann, ben, 2)
     async with stage.dial(ann) as wire:
         _, replay, _ = await wire.hello("tablet", cursors={last["conversation_id"]: 0})
@@ -91,7 +91,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a cursor above the head gets resync, the replay from 0, and a right cursor")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     last = await _send_all(stage, ann, ben, 3)
     conversation_id = last["conversation_id"]
     async with stage.dial(ben) as wire:
@@ -105,7 +105,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("another epoch: welcome with the right one, the cursors ignored")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     last = await _send_all(stage, ann, ben, 2)
     cursors = {last["conversation_id"]: last["rev"]}
     async with stage.dial(ben) as wire:
@@ -118,7 +118,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("cursors of unknown and foreign conversations do no harm and tell nothing")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     eve = await stage.user("eve")
     last = await _send_all(stage, ann, ben, 2)
     async with stage.dial(eve) as wire:
@@ -130,7 +130,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a message sent while a replay runs comes once and in order")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     await _send_all(stage, ann, ben, 8)
     async with stage.live(ann) as sender, stage.dial(ben) as wire, asyncio.TaskGroup() as tasks:
 
@@ -150,7 +150,7 @@ async def _(stage: Stage) -> None:
 
 @MANY.check("of 250 missed the oldest 200 come, `more` names the rest, and sync brings it", timeout_s=85)
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     async with asyncio.TaskGroup() as senders:
         senders.create_task(_send_all(stage, ann, ben, MISSED // 2))
         senders.create_task(_send_all(stage, ben, ann, MISSED // 2))

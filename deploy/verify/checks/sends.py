@@ -146,7 +146,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("over the rate comes 429 with Retry-After, and later 201", needs_limits=True)
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.pair()
+    ann, ben = await stage.fresh_pair()
     path = f"/messages/send/{ben.username}/"
     bodies = [{"id": new_id(), "content": f"burst {number}"} for number in range(40)]
     answers = await asyncio.gather(*(stage.post(ann, path, body) for body in bodies))
