@@ -1,16 +1,23 @@
 """The path of a message in one process: gateway, delivery and history on a real broker and database; and its users."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
 from deploy.verify.wire import Frame, Wire, dial
+from services.delivery.announcer import Announcer
+from services.delivery.domain import Outcome
+from services.delivery.handlers import BatchHandler
+from services.delivery.reader import Worker
+from services.delivery.store import Store
 from services.gateway.domain import User
 from services.gateway.settings import Settings
 from services.gateway.store import Accounts, SignIn, hash_secret
 from services.gateway.ws.surroundings import PATIENCE, Patience
+from shared.broker.connection import Connection
 from shared.contracts.ids import UserId, Username
 from shared.runtime.clock import now_ms
 from tests.support import delivery, history
@@ -29,11 +36,13 @@ class Path:
         self._parts: dict[str, AsyncExitStack] = {}
 
     async def start(self, part: str) -> None:
-        """Start "delivery", "history" or "gateway"."""
+        """Start "delivery", "mute delivery" (whose answers are all lost), "history" or "gateway"."""
         stack = AsyncExitStack()
         database, broker = self.settings.database_url, self.settings.nats_url
         if part == "delivery":
             await stack.enter_async_context(delivery.delivery(broker, database))
+        elif part == "mute delivery":
+            await stack.enter_async_context(_mute_delivery(broker, database))
         elif part == "history":
             await stack.enter_async_context(history.running(database, broker))
         else:
@@ -50,10 +59,10 @@ class Path:
             await self.stop(part)
 
     async def token_of(self, username: str) -> str:
-        """Make a user and sign it in; returns its token, whose sign-in is called like the user."""
+        """Make a user and sign it in; returns its token. Ids are fresh: the broker may know other tests' users."""
         token = secrets.token_urlsafe(24)
-        user = User(UserId(f"u-{username}"), Username(username), username.capitalize())
-        sign_in = SignIn(f"s-{username}", user.id, "token", hash_secret(token), "", now_ms(), now_ms() + HOUR_MS)
+        user = User(UserId(secrets.token_hex(8)), Username(username), username.capitalize())
+        sign_in = SignIn(secrets.token_hex(8), user.id, "token", hash_secret(token), "", now_ms(), now_ms() + HOUR_MS)
         async with Accounts(self.settings.database_url) as accounts:
             await accounts.add_without_passwords([user], [sign_in], now_ms())
         return token
@@ -102,3 +111,23 @@ async def ask(wire: Wire, frame: Mapping[str, object], answer: str) -> Frame:
     await wire.send(frame)
     return await wire.expect(answer, lambda came: came.get("re") == frame.get("id"))
 
+
+class _Mute(Announcer):
+    """An announcer of which nobody hears anything."""
+
+    async def announce(self, outcomes: Iterable[Outcome]) -> None:
+        """Say nothing."""
+
+
+@asynccontextmanager
+async def _mute_delivery(nats_url: str, database_url: str) -> AsyncIterator[None]:
+    connection = Connection(nats_url, "test-mute-delivery")
+    await connection.open()
+    store, announcer = Store(database_url), _Mute(connection, 1)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, delivery.Tally()), announcer)
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(worker.run())
+        yield
+        working.cancel()
+    await store.close()
+    await connection.close()

@@ -1,17 +1,27 @@
-"""The receipts of one socket: merged, at most so many a second, never dropped."""
+"""The receipts of one socket: merged, at most so many a second, never dropped, each answered."""
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
-from services.gateway.domain import Bucket, Rate, full_bucket, take
+from services.gateway.commands.commands import Commands, Later
+from services.gateway.domain import Bucket, Principal, Rate, full_bucket, take
+from services.gateway.protocol import outbound
+from services.gateway.protocol.inbound import ReadReceipt
+from services.gateway.ws.lane import Lane
+from services.gateway.ws.outbox import Outbox
 from shared.contracts.commands import CursorState
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import ConversationId
+from shared.contracts.events import Answer
+from shared.contracts.ids import ConversationId, SessionId
+from shared.runtime import logs
 from shared.runtime.clock import monotonic
 
 RETRY_S: Final = 1.0
 MAX_HELD: Final = 2_000
+
+_log = logs.get(__name__)
 
 
 class Receipt(NamedTuple):
@@ -21,13 +31,13 @@ class Receipt(NamedTuple):
     state: CursorState
 
 
-class Receipts:
+class Merging:
     """Holds back what comes too fast; of two for the same cursor the greater stays.
 
     `submit` passes one on; it returns false where that can't be done now, and does not raise.
     """
 
-    __slots__ = ("_bucket", "_held", "_rate", "_submit", "_timer")
+    __slots__ = ("_bucket", "_held", "_is_over", "_rate", "_submit", "_timer")
 
     def __init__(self, rate: Rate | None, submit: Callable[[Receipt, int], bool]) -> None:
         self._rate = rate
@@ -35,6 +45,7 @@ class Receipts:
         self._bucket: Bucket | None = None if rate is None else full_bucket(rate, monotonic())
         self._held: dict[Receipt, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
 
     def take(self, receipt: Receipt, up_to_seq: int) -> None:
         """Pass a receipt on, now or later.
@@ -56,11 +67,13 @@ class Receipts:
 
     def put_back(self, receipt: Receipt, up_to_seq: int) -> None:
         """Keep one that was passed on and could not be taken."""
-        self._held[receipt] = max(up_to_seq, self._held.get(receipt, 0))
-        self._again_in(RETRY_S)
+        if not self._is_over:
+            self._held[receipt] = max(up_to_seq, self._held.get(receipt, 0))
+            self._again_in(RETRY_S)
 
     def flush(self) -> None:
         """Pass on all that is held, because the socket is gone; what can't be taken now is lost with it."""
+        self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -96,3 +109,73 @@ class Receipts:
     def _again_in(self, wait_s: float) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._go_on)
+
+
+class Receipts:
+    """The way of one socket's receipts into the log, and of their answers back; made with the first of them."""
+
+    __slots__ = ("_commands", "_line", "_merging", "_ordered", "_outbox", "_who")
+
+    def __init__(
+        self,
+        commands: Commands,
+        rate: Rate | None,
+        who: Principal,
+        session_id: SessionId,
+        outbox: Outbox,
+        ordered: Lane,
+    ) -> None:
+        self._commands = commands
+        self._who = who
+        self._outbox = outbox
+        self._ordered = ordered
+        self._merging = Merging(rate, self._submit)
+        self._line = commands.open_line(session_id, self._on_answer)
+
+    def take(self, frame: ReadReceipt) -> None:
+        """Pass a receipt on, now or later.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        self._merging.take(Receipt(frame.conversation_id, frame.state), frame.up_to_seq)
+
+    def flush(self) -> None:
+        """Pass on what is held; the socket is gone."""
+        self._merging.flush()
+
+    def close(self) -> None:
+        """Let no more answers through."""
+        self._commands.close_line(self._line)
+
+    def _submit(self, receipt: Receipt, up_to_seq: int) -> bool:
+        try:
+            later = self._commands.submit_cursor(self._who, *receipt, up_to_seq, self._line)
+        except Refusal as refusal:
+            return self._is_told(refusal)
+        if later is not None:
+            self._ordered.put(lambda: partial(self._finish, later, receipt, up_to_seq))
+        return True
+
+    async def _finish(self, later: Later, receipt: Receipt, up_to_seq: int) -> None:
+        try:
+            await later()
+        except Refusal as refusal:
+            if not self._is_told(refusal):
+                self._merging.put_back(receipt, up_to_seq)
+        except Exception:  # noqa: BLE001 - top of a task
+            _log.exception("receipt_failed", line=self._line.ref)
+            self._is_told(Refusal(Code.INTERNAL, "Something went wrong on our side. Try again."))
+
+    def _is_told(self, refusal: Refusal) -> bool:
+        """Tell the client why not; false for what is to be tried again instead."""
+        if refusal.code is Code.UNAVAILABLE:
+            return False
+        self._outbox.send(outbound.error(refusal))
+        return True
+
+    def _on_answer(self, answer: Answer) -> None:
+        if answer.frame:
+            self._outbox.answer(answer.frame)
+        elif answer.code:
+            self._outbox.answer(outbound.error(Refusal(Code(answer.code), answer.detail)))

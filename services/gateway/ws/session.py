@@ -5,7 +5,6 @@ import random
 from functools import partial
 from typing import Final, assert_never
 
-from services.gateway.commands.commands import Later
 from services.gateway.domain import Principal
 from services.gateway.protocol import closing, outbound
 from services.gateway.protocol.closing import Closing
@@ -28,11 +27,10 @@ from services.gateway.ws.intake import Intake
 from services.gateway.ws.lane import Lane, Work
 from services.gateway.ws.life import Life, Sign
 from services.gateway.ws.outbox import Outbox
-from services.gateway.ws.receipts import Receipt, Receipts
+from services.gateway.ws.receipts import Receipts
 from services.gateway.ws.replay import Replay
 from services.gateway.ws.surroundings import Surroundings
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.events import Answer
 from shared.contracts.ids import ConversationId, SessionId, UserId
 from shared.contracts.queries import Sync
 from shared.runtime import logs
@@ -53,7 +51,7 @@ class Session:
     """One open socket. Everything it does is a callback of its connection; `run` owns the few tasks that it needs."""
 
     __slots__ = (
-        "_around", "_connection", "_errors_s", "_has_greeted", "_intake", "_is_listening", "_life", "_line",
+        "_around", "_connection", "_errors_s", "_has_greeted", "_intake", "_is_listening", "_life",
         "_opened_s", "_ordered", "_outbox", "_pauses", "_reads", "_receipts", "device_id", "hello_at_ms", "is_open",
         "session_id", "who",
     )  # fmt: skip
@@ -80,7 +78,6 @@ class Session:
                 on_flood=self._on_flood,
             )
         self._receipts: Receipts | None = None
-        self._line = around.commands.open_line(session_id, self._on_receipt_answer)
         self._has_greeted = False
         self._is_listening = False
         self._opened_s = monotonic()
@@ -124,8 +121,9 @@ class Session:
                 # what came before the end is still accepted, within bounds
                 asyncio.get_running_loop().call_later(LAST_WORK_S, self._ordered.stop)
         finally:
-            self._around.commands.close_line(self._line)
             self._around.hub.leave(self)
+            if self._receipts is not None:
+                self._receipts.close()
 
     # --- what goes out
 
@@ -207,9 +205,7 @@ class Session:
             elif (work := self._submit(frame)) is not None:
                 self._ordered.begin(work)
         elif isinstance(frame, ReadReceipt):
-            if self._receipts is None:
-                self._receipts = Receipts(self._around.receipt_rate, self._submit_receipt)
-            self._receipts.take(Receipt(frame.conversation_id, frame.state), frame.up_to_seq)
+            self._take_receipt(frame)
         elif isinstance(frame, SyncRequest):
             if (refused := check_sync(frame)) is not None:
                 raise refused
@@ -267,6 +263,14 @@ class Session:
 
     # --- messages and receipts
 
+    def _take_receipt(self, frame: ReadReceipt) -> None:
+        around = self._around
+        if self._receipts is None:
+            self._receipts = Receipts(
+                around.commands, around.receipt_rate, self.who, self.session_id, self._outbox, self._ordered
+            )
+        self._receipts.take(frame)
+
     def _submit(self, request: SendRequest) -> Work | None:
         try:
             later = self._around.commands.submit(self.who, request, self)
@@ -277,37 +281,6 @@ class Session:
             self._on_failure(request.id)
             return None
         return None if later is None else partial(self._guarded, later, request.id)
-
-    def _submit_receipt(self, receipt: Receipt, up_to_seq: int) -> bool:
-        try:
-            later = self._around.commands.submit_cursor(self.who, *receipt, up_to_seq, self._line)
-        except Refusal as refusal:
-            return self._is_receipt_refused(refusal)
-        if later is not None:
-            self._ordered.put(lambda: partial(self._finish_receipt, later, receipt, up_to_seq))
-        return True
-
-    async def _finish_receipt(self, later: Later, receipt: Receipt, up_to_seq: int) -> None:
-        try:
-            await later()
-        except Refusal as refusal:
-            if not self._is_receipt_refused(refusal) and self._receipts is not None and self.is_open:
-                self._receipts.put_back(receipt, up_to_seq)
-        except Exception:  # noqa: BLE001 - top of a task
-            self._on_failure(None)
-
-    def _is_receipt_refused(self, refusal: Refusal) -> bool:
-        """Tell the client, unless it is to be tried again: then false."""
-        if refusal.code is Code.UNAVAILABLE:
-            return False
-        self._outbox.send(outbound.error(refusal))
-        return True
-
-    def _on_receipt_answer(self, answer: Answer) -> None:
-        if answer.frame:
-            self._outbox.answer(answer.frame)
-        elif answer.code:
-            self._outbox.answer(outbound.error(Refusal(Code(answer.code), answer.detail)))
 
     # --- reading
 
