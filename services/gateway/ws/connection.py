@@ -29,10 +29,10 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Connection(Protocol):
     """One accepted WebSocket as the session above it sees it.
 
-    The callbacks are called from the event loop, one at a time, in the order of the wire. Set them
-    all before the next `await`, for then what has come already is delivered. One that raises is
-    logged and closes the connection with 1011. The handler that accepted the socket awaits
-    `wait_closed` from there to the end.
+    The callbacks are called from the event loop, one at a time, in the order of the wire. Nothing is
+    read before `on_text` is set or `wait_closed` awaited; set all callbacks in one go with it, without
+    an `await` between. One that raises is logged and closes the connection with 1011. The handler
+    that accepted the socket awaits `wait_closed` from there to the end.
     """
 
     peer: tuple[str, int] | None
@@ -118,6 +118,7 @@ class AsgiConnection:
         self._queue: deque[bytes | str] = deque()
         self._waiting = 0
         self._farewell: tuple[int, str] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._has_work = asyncio.Event()
         self._writable = asyncio.Event()
         self._reading = asyncio.Event()
@@ -157,6 +158,7 @@ class AsgiConnection:
             self._farewell = (code, cut_reason(reason).decode())
             self._has_work.set()
             self._reading.set()
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._end, code)
 
     def abort(self) -> None:
         self._end(ABNORMAL)
@@ -193,8 +195,7 @@ class AsgiConnection:
             if self._farewell is not None:
                 code, reason = self._farewell
                 await self._pass_on({"type": "websocket.close", "code": code, "reason": reason})
-                await asyncio.sleep(CLOSE_TIMEOUT_S)
-                self._end(code)
+                return
 
     async def _pass_on(self, message: Message) -> None:
         try:
@@ -219,6 +220,8 @@ class AsgiConnection:
         if self._over.is_set():
             return
         self._over.set()
+        if self._timer is not None:
+            self._timer.cancel()
         self._queue.clear()
         self._waiting = 0
         self._writable.set()

@@ -46,8 +46,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class DirectConnection(WSListener):
     """A `Connection`, documented there, on a transport whose handshake is done.
 
-    Until `on_text` is set, or `next_message` awaited for ASGI, nothing is read and what came with
-    the handshake is held.
+    Until `on_text` is set, or `wait_closed` or (for ASGI) `next_message` is awaited, nothing is read
+    and what came with the handshake is held.
     """
 
     __slots__ = (
@@ -94,7 +94,7 @@ class DirectConnection(WSListener):
     def start(self, early: bytes) -> None:
         """Take the transport over; `early` came in one read with the request."""
         self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
-        parser = parser_for(self, self._max_message, self.fail)
+        parser = parser_for(self, self._max_message, self.on_violation)
         feed(parser, early)
         self._transport.set_protocol(parser)
 
@@ -164,7 +164,7 @@ class DirectConnection(WSListener):
         """Close because the peer broke the rules: nothing it sends from now on is looked at."""
         if self.is_open:
             self._say_close(code, cut_reason(reason))
-        if not self._is_lingering:
+        if not (self._is_lingering or self._is_gone):
             self._is_lingering = True
             self._transport.pause_reading()
             self._loop.call_soon(self._linger)
@@ -174,6 +174,8 @@ class DirectConnection(WSListener):
         self._transport.abort()
 
     async def wait_closed(self) -> None:
+        if self._on_text is None:
+            self.on_text = ignore
         while not self._is_gone:
             await self._woken()
 
@@ -203,6 +205,11 @@ class DirectConnection(WSListener):
         if frame.payload_size > READ_AT_ONCE and not (frame.tail_size or self._is_holding):
             self._transport.pause_reading()
             self._loop.call_soon(self._shrink)
+
+    def on_violation(self, code: int, reason: str) -> None:
+        """Fail, but not before the frame is delivered that came before: picows reads one ahead."""
+        self._transport.pause_reading()
+        self._loop.call_soon(self.fail, code, reason)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         self.lost()
@@ -306,7 +313,7 @@ class DirectConnection(WSListener):
     def _shrink(self) -> None:
         """Go on with a new parser: picows never gives back what a large frame took."""
         if self.is_open:
-            self._transport.set_protocol(parser_for(self, self._max_message, self.fail))
+            self._transport.set_protocol(parser_for(self, self._max_message, self.on_violation))
             if len(self._held) < MAX_HELD and not self._is_paused:
                 self._transport.resume_reading()
 
