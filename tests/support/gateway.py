@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import uvicorn
@@ -32,9 +33,34 @@ class RunningGateway:
         self.settings = settings
         self.url = f"http://127.0.0.1:{settings.http_port}"
 
-    def browser(self, **options: object) -> httpx.AsyncClient:
-        """A client with a cookie jar of its own, like a browser's profile."""
-        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False, **options)  # type: ignore[arg-type]
+    def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        """A client with a cookie jar of its own, like a browser's profile; `address` is where it comes from."""
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        return httpx.AsyncClient(base_url=self.url, timeout=10, transport=transport)
+
+    async def account(self, username: str) -> dict[str, str]:
+        """Register somebody; returns the headers of a program that signed in."""
+        async with self.browser() as browser:
+            signing_in = {"username": username, "password": PASSWORD}
+            (await browser.post("/api/v1/auth/register", json=signing_in)).raise_for_status()
+            made = await browser.post("/api/v1/auth/tokens", json=signing_in)
+            return {"authorization": f"Bearer {made.raise_for_status().json()['token']}"}
+
+
+def problem_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is the problem that was expected, and return it."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem["type"] == f"/problems/{code}"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert isinstance(problem["retryable"], bool)
+    assert problem["request_id"] == response.headers["x-request-id"]
+    if status in {429, 503}:
+        assert int(response.headers["retry-after"]) >= 1
+    return problem
 
 
 def gateway_settings(database_url: str, nats_url: str, **others: object) -> Settings:
@@ -83,3 +109,11 @@ async def running_gateway(settings: Settings, *, patience: Patience = PATIENCE) 
             yield RunningGateway(settings)
         finally:
             server.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def prepared_gateway(database_url: str, nats_url: str, **others: object) -> AsyncIterator[RunningGateway]:
+    """Serve a gateway before a schema and streams that are up to date; `others` are settings."""
+    await prepare(database_url, nats_url)
+    async with running_gateway(gateway_settings(database_url, nats_url, **others)) as gateway:
+        yield gateway

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 from services.gateway import domain
@@ -85,8 +86,8 @@ class SignIns:
             Refusal: `unauthenticated`, `rate_limited`.
         """
         name = domain.fold_username(username)
-        looked_up = self._accounts.credentials_of(name) if name else _nobody()
-        found = await self._verified(name or username[:64], looked_up, password, address)
+        look_up = partial(self._accounts.credentials_of, name) if name else _nobody
+        found = await self._verified(name or username[:64], look_up, password, address)
         if found is None:
             raise Refusal(Code.UNAUTHENTICATED, "The username or the password is wrong.")
         return found.user
@@ -120,8 +121,8 @@ class SignIns:
             Refusal: `invalid`, `forbidden` (the old one is wrong), `rate_limited`.
         """
         domain.password(new, "new")
-        looked_up = self._accounts.credentials_by_id(principal.user_id)
-        if await self._verified(principal.username, looked_up, old, address) is None:
+        look_up = partial(self._accounts.credentials_by_id, principal.user_id)
+        if await self._verified(principal.username, look_up, old, address) is None:
             raise Refusal(Code.FORBIDDEN, "The old password is wrong.", fields={"old": "is wrong"})
         password_hash = await self._passwords.hash(new)
         ended = await self._accounts.change_password(
@@ -140,12 +141,12 @@ class SignIns:
         return secret
 
     async def _verified(
-        self, tried: str, looked_up: Awaitable[Credentials | None], password: str, address: str
+        self, tried: str, look_up: Callable[[], Awaitable[Credentials | None]], password: str, address: str
     ) -> Credentials | None:
         """Check a password within the limits; None where it is wrong or there is nobody."""
         self._attempts.begin_sign_in(tried, address)
         try:
-            found = await looked_up
+            found = await look_up()
             verdict = await self._passwords.verify(found.password_hash if found else "", password)
         except Refusal:
             self._attempts.give_back(tried, address)  # nothing was decided
