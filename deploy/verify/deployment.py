@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -73,32 +74,40 @@ class Deployment:
         """Make up a username nobody has: the word, this run, and a random end."""
         return f"{word}-{self._run}-{secrets.token_hex(3)}"
 
-    async def new_account(self, word: str = "user") -> Account:
-        """Register a user and get a token.
+    async def new_account(
+        self, word: str = "user", on_wait: Callable[[float], None] = lambda _seconds: None
+    ) -> Account:
+        """Register a user and get a token; `on_wait` is told how long the rate limit takes.
 
         Raises:
             httpx.HTTPStatusError: the server refused for another reason than its rate limits.
         """
-        username = self.fresh_name(word)
-        password = secrets.token_urlsafe(PASSWORD_BYTES)
-        body = {"username": username, "password": password}
+        body = {
+            "username": self.fresh_name(word),
+            "password": secrets.token_urlsafe(PASSWORD_BYTES),
+        }
         async with self.browser() as browser:
-            await _patiently(browser, "/api/v1/auth/register", body)
-        # A client of its own: cookies of the registration would win over nothing, but confuse.
-        answer = await _patiently(self.http, "/api/v1/auth/tokens", body)
-        self.http.cookies.clear()
-        return Account(username, password, answer["user"]["id"], answer["token"])
+            # Its own cookie jar: the program has a token and shall have nothing else.
+            for path in ("/api/v1/auth/register", "/api/v1/auth/tokens"):
+                response = await patiently(browser, path, body, on_wait)
+                response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return Account(**body, user_id=answer["user"]["id"], token=answer["token"])
 
 
-async def _patiently(http: httpx.AsyncClient, path: str, body: dict[str, str]) -> dict[str, Any]:
-    """POST, and again when the rate limit says so; gives up after a minute."""
+async def patiently(
+    http: httpx.AsyncClient,
+    path: str,
+    body: dict[str, str],
+    on_wait: Callable[[float], None] = lambda _seconds: None,
+) -> httpx.Response:
+    """POST, and again when a rate limit says so, for a minute."""
     deadline = asyncio.get_running_loop().time() + 60
     while True:
         response = await http.post(path, json=body)
         late = asyncio.get_running_loop().time() > deadline
         if response.status_code != httpx.codes.TOO_MANY_REQUESTS or late:
-            break
-        await asyncio.sleep(float(response.headers.get("retry-after", "1")))
-    response.raise_for_status()
-    answer: dict[str, Any] = response.json()
-    return answer
+            return response
+        wait_s = float(response.headers.get("retry-after", "1"))
+        on_wait(wait_s)
+        await asyncio.sleep(wait_s)

@@ -75,7 +75,7 @@ async def _run_lane(lane: Lane, deployment: Deployment, report: Report, *, limit
 async def _run(check: Check, stage: Stage, report: Report) -> None:
     begun = time.monotonic()
     try:
-        async with asyncio.timeout(check.timeout_s):
+        async with asyncio.timeout(check.timeout_s) as stage.deadline:
             await check.body(stage)
     except FINDINGS as finding:
         report.fail(check.name, _why(finding))

@@ -1,5 +1,6 @@
 """The users and sockets of one lane of checks."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ class Stage:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self._accounts: dict[str, Account] = {}
+        self.deadline: asyncio.Timeout | None = None
         self._meetings = _round_robin(GUESTS)
 
     @property
@@ -27,10 +29,19 @@ class Stage:
         """The client without cookies."""
         return self.deployment.http
 
+    def allow(self, seconds: float) -> None:
+        """Give the running check more time: it waits for a rate limit on registrations."""
+        if self.deadline is not None and (when := self.deadline.when()) is not None:
+            self.deadline.reschedule(when + seconds)
+
+    async def new_account(self, word: str) -> Account:
+        """Make a user who does nothing else."""
+        return await self.deployment.new_account(word, self.allow)
+
     async def user(self, word: str) -> Account:
         """Return the user of this lane called `word`."""
         if word not in self._accounts:
-            self._accounts[word] = await self.deployment.new_account(word)
+            self._accounts[word] = await self.new_account(word)
         return self._accounts[word]
 
     async def pair(self) -> tuple[Account, Account]:
@@ -44,7 +55,7 @@ class Stage:
 
     async def fresh_pair(self) -> tuple[Account, Account]:
         """Make two users who have no conversation at all."""
-        return await self.deployment.new_account("ann"), await self.deployment.new_account("ben")
+        return await self.new_account("ann"), await self.new_account("ben")
 
     def dial(self, account: Account) -> AbstractAsyncContextManager[Wire]:
         """Open a socket without a hello."""

@@ -3,6 +3,7 @@
 import httpx
 
 from deploy.verify.check import Lane, equal, has, problem, status, that
+from deploy.verify.deployment import patiently
 from deploy.verify.stage import Stage
 
 LANE = Lane("accounts")
@@ -11,8 +12,9 @@ REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"
 FOREIGN = {"Origin": "https://evil.example"}
 
 
-async def _register(browser: httpx.AsyncClient, name: str) -> httpx.Response:
-    response = await browser.post(REGISTER, json={"username": name, "password": PASSWORD})
+async def _register(stage: Stage, browser: httpx.AsyncClient, name: str) -> httpx.Response:
+    body = {"username": name, "password": PASSWORD}
+    response = await patiently(browser, REGISTER, body, stage.allow)
     status(response, 201)
     return response
 
@@ -26,7 +28,7 @@ def _cookie_lines(response: httpx.Response) -> dict[str, str]:
 async def _(stage: Stage) -> None:
     name = stage.deployment.fresh_name("reg")
     async with stage.deployment.browser() as browser:
-        response = await _register(browser, name)
+        response = await _register(stage, browser, name)
         body = response.json()
         has(body, ("user", "csrf_token"), "the answer")
         has(body["user"], ("id", "username", "display_name"), "the user")
@@ -40,7 +42,7 @@ async def _(stage: Stage) -> None:
 async def _(stage: Stage) -> None:
     https = stage.deployment.url.startswith("https")
     async with stage.deployment.browser() as browser:
-        response = await _register(browser, stage.deployment.fresh_name("cookie"))
+        response = await _register(stage, browser, stage.deployment.fresh_name("cookie"))
     lines = _cookie_lines(response)
     that(any(name.endswith("csrftoken") for name in lines), f"no csrftoken among {list(lines)}")
     sessions = [line for name, line in lines.items() if not name.endswith("csrftoken")]
@@ -61,7 +63,7 @@ async def _(stage: Stage) -> None:
     name = stage.deployment.fresh_name("fold")
     body = {"username": name.upper(), "password": PASSWORD}
     async with stage.deployment.browser() as browser:
-        first = await browser.post(REGISTER, json=body)
+        first = await patiently(browser, REGISTER, body, stage.allow)
         status(first, 201)
         equal(first.json()["user"]["username"], name, "the folded username")
     async with stage.deployment.browser() as browser:
@@ -89,7 +91,7 @@ async def _(stage: Stage) -> None:
 async def _(stage: Stage) -> None:
     name = stage.deployment.fresh_name("login")
     async with stage.deployment.browser() as browser:
-        before = _cookie_lines(await _register(browser, name))
+        before = _cookie_lines(await _register(stage, browser, name))
         response = await browser.post(LOGIN, json={"username": name, "password": PASSWORD})
         status(response, 200)
         has(response.json(), ("user", "csrf_token"), "the answer")
@@ -124,7 +126,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("a cookie's write needs the CSRF token")
 async def _(stage: Stage) -> None:
     async with stage.deployment.browser() as browser:
-        registered = await _register(browser, stage.deployment.fresh_name("csrf"))
+        registered = await _register(stage, browser, stage.deployment.fresh_name("csrf"))
         token = registered.json()["csrf_token"]
         body = {"display_name": "Someone Else"}
         problem(await browser.patch("/api/v1/me", json=body), 403, "forbidden")
@@ -145,7 +147,7 @@ async def _(stage: Stage) -> None:
     )
     problem(response, 403, "forbidden")
     async with stage.deployment.browser() as browser:
-        registered = await _register(browser, stage.deployment.fresh_name("origin"))
+        registered = await _register(stage, browser, stage.deployment.fresh_name("origin"))
         headers = {"x-csrftoken": registered.json()["csrf_token"]}
         body = {"display_name": "x"}
         refused = await browser.patch("/api/v1/me", json=body, headers=headers | FOREIGN)
@@ -157,7 +159,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("logout answers 204 and ends the session")
 async def _(stage: Stage) -> None:
     async with stage.deployment.browser() as browser:
-        registered = await _register(browser, stage.deployment.fresh_name("logout"))
+        registered = await _register(stage, browser, stage.deployment.fresh_name("logout"))
         kept = dict(browser.cookies)
         headers = {"x-csrftoken": registered.json()["csrf_token"]}
         status(await browser.post("/api/v1/auth/logout", headers=headers), 204)

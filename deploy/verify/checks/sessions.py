@@ -94,7 +94,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a change of password ends the other sessions and their sockets")
 async def _(stage: Stage) -> None:
-    cas = await stage.deployment.new_account("cas")
+    cas = await stage.new_account("cas")
     other = (await stage.http.post(TOKENS, json={"username": cas.username, "password": cas.password})).json()["token"]
     path = "/api/v1/me/password"
     wrong = await stage.put(cas, path, {"old": "not-the-password", "new": "another-password-1"})
