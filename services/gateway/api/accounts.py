@@ -219,7 +219,7 @@ async def list_sessions(request: Asking, accounts: NamedDependency[Accounts]) ->
 @delete(
     "/api/v1/sessions/{session_id:str}",
     tags=["accounts"],
-    responses=answers(Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND),
+    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND),
 )
 async def end_session(request: Asking, session_id: FromPath[str], sign_ins: NamedDependency[SignIns]) -> None:
     """End one of my sessions or tokens; its sockets close within a second."""

@@ -141,7 +141,7 @@ def answers(
     media_type=MediaType.HTML,
     sync_to_thread=False,
     tags=["service"],
-    responses=answers(Code.NOT_FOUND),
+    responses=answers(Code.INVALID, Code.NOT_FOUND),
 )
 def explain_problem(code: FromPath[str]) -> str:
     """Explain an error code to whoever follows the `type` of a problem document."""
