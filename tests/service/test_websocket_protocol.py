@@ -116,6 +116,19 @@ async def test_the_close_reaches_a_client_that_is_still_sending() -> None:
 
 
 @on_uvloop
+async def test_the_connection_is_not_reset_while_the_client_is_still_sending() -> None:
+    recorder = Recorder()
+    async with (
+        serving(recorder, "picows", ws_max_size=LIMIT) as served,
+        await RawClient.upgraded(served.port) as client,
+    ):
+        client.send(frame(TEXT, b"x" * 10_000_000))
+        assert await client.read_close() == 1009
+        assert await client.reader.read() == b""  # an end, where a reset would raise
+        await client.writer.drain()
+
+
+@on_uvloop
 async def test_a_violation_while_closing_ends_the_connection() -> None:
     recorder = Recorder()
     async with serving(recorder, "picows") as served, await RawClient.upgraded(served.port) as client:

@@ -223,6 +223,16 @@ class RawClient:
             if opcode == CLOSE:
                 return int.from_bytes(payload[:2], "big")
 
+    async def left_when_stuck(self) -> int:
+        """Wait until the server takes no more: how many bytes could not be sent."""
+        left, before = self.writer.transport.get_write_buffer_size(), -1
+        while left != before:
+            before = left
+            for _ in range(200):
+                await asyncio.sleep(0)
+            left = self.writer.transport.get_write_buffer_size()
+        return left
+
     async def is_cut(self) -> bool:
         """Wait until the server has closed; False if it sent something before."""
         try:

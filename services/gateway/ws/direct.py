@@ -1,5 +1,5 @@
 # ruff: noqa: D102  # the methods of `Connection` are documented there
-"""The `Connection` straight on the transport: every close and every limit; no task, no await."""
+"""The `Connection` straight on the transport: what ends it and what bounds it; no task, no await per frame."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,32 +7,9 @@ from collections.abc import Callable
 import structlog
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from services.gateway.ws.connection import (
-    ABNORMAL,
-    CLOSE_TIMEOUT_S,
-    HIGH_WATER,
-    INTERNAL_ERROR,
-    LOW_WATER,
-    MAX_WAITING,
-    cut_reason,
-    ignore,
-)
-from services.gateway.ws.frames import (
-    BINARY,
-    CLOSE,
-    INVALID_TEXT,
-    NORMAL,
-    PONG,
-    PROTOCOL_ERROR,
-    READ_AT_ONCE,
-    Flusher,
-    Message,
-    ViolationError,
-    close_of,
-    feed,
-    frame_of,
-    parser_for,
-)
+from services.gateway.ws import connection, frames
+from services.gateway.ws.connection import ignore
+from services.gateway.ws.frames import Flusher, Message, ViolationError
 
 MAX_HELD = 16
 """Messages held for whoever does not take them before the socket is no longer read."""
@@ -58,18 +35,14 @@ class DirectConnection(WSListener):
     )  # fmt: skip
 
     def __init__(
-        self,
-        transport: asyncio.Transport,
-        flusher: Flusher,
-        max_message: int,
-        on_gone: Callable[[], None],
+        self, transport: asyncio.Transport, flusher: Flusher, max_message: int, on_gone: Callable[[], None]
     ) -> None:
         self.peer: tuple[str, int] | None = None
         self.on_binary: Callable[[], None] = ignore
         self.on_writable: Callable[[], None] = ignore
         self.on_close: Callable[[int], None] = ignore
         self.is_writable = True
-        self.close_code = ABNORMAL
+        self.close_code = connection.ABNORMAL
         self.close_reason = ""
         self._loop = asyncio.get_running_loop()
         self._transport = transport
@@ -93,9 +66,9 @@ class DirectConnection(WSListener):
 
     def start(self, early: bytes) -> None:
         """Take the transport over; `early` came in one read with the request."""
-        self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
-        parser = parser_for(self, self._max_message, self.on_violation)
-        feed(parser, early)
+        self._transport.set_write_buffer_limits(connection.HIGH_WATER, connection.LOW_WATER)
+        parser = frames.parser_for(self, self._max_message, self.on_violation)
+        frames.feed(parser, early)
         self._transport.set_protocol(parser)
 
     # What the session calls.
@@ -123,7 +96,7 @@ class DirectConnection(WSListener):
     def send_binary(self, data: bytes) -> None:
         """Send one binary frame, for ASGI."""
         if self.is_open:
-            self._put(frame_of(BINARY, data))
+            self._put(frames.frame_of(frames.BINARY, data))
 
     async def drained(self) -> None:
         while not self.is_writable and not self._is_finished:
@@ -156,14 +129,14 @@ class DirectConnection(WSListener):
 
     def close(self, code: int, reason: str = "") -> None:
         if self.is_open:
-            self._say_close(code, cut_reason(reason))
+            self._say_close(code, connection.cut_reason(reason))
             self._held.clear()
             self._transport.resume_reading()
 
     def fail(self, code: int, reason: str) -> None:
         """Close because the peer broke the rules: nothing it sends from now on is looked at."""
         if self.is_open:
-            self._say_close(code, cut_reason(reason))
+            self._say_close(code, connection.cut_reason(reason))
         if not (self._is_lingering or self._is_gone):
             self._is_lingering = True
             self._transport.pause_reading()
@@ -191,7 +164,7 @@ class DirectConnection(WSListener):
             try:
                 text = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError:
-                self.fail(INVALID_TEXT, "text is not UTF-8")
+                self.fail(frames.INVALID_TEXT, "text is not UTF-8")
                 return
             try:
                 self._deliver(text)
@@ -202,12 +175,13 @@ class DirectConnection(WSListener):
                 self._on_other_frame(frame)
             except ViolationError as violation:
                 self.fail(violation.code, violation.reason)
-        if frame.payload_size > READ_AT_ONCE and not (frame.tail_size or self._is_holding):
+        if frame.payload_size > frames.READ_AT_ONCE and not (frame.tail_size or self._is_holding):
             self._transport.pause_reading()
             self._loop.call_soon(self._shrink)
 
     def on_violation(self, code: int, reason: str) -> None:
         """Fail, but not before the frame is delivered that came before: picows reads one ahead."""
+        _log.debug("websocket_violation", code=code, reason=reason)
         self._transport.pause_reading()
         self._loop.call_soon(self.fail, code, reason)
 
@@ -229,7 +203,7 @@ class DirectConnection(WSListener):
             self._out.clear()
             self._out_size = 0
             self._transport.write(data)
-            if not self.is_writable and self._transport.get_write_buffer_size() > MAX_WAITING:
+            if not self.is_writable and self._transport.get_write_buffer_size() > connection.MAX_WAITING:
                 self._transport.abort()
 
     def lost(self) -> None:
@@ -249,19 +223,19 @@ class DirectConnection(WSListener):
     def _on_other_frame(self, frame: WSFrame) -> None:
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            raise ViolationError(PROTOCOL_ERROR, "reserved bits are set")
+            raise ViolationError(frames.PROTOCOL_ERROR, "reserved bits are set")
         if kind is _IS_CLOSE:
             self._on_close_frame(frame.get_payload_as_bytes())
         elif kind is _IS_PING:
             if self.is_open and self.is_writable:  # a peer that does not read gets no more pongs
-                self._put(frame_of(PONG, frame.get_payload_as_bytes()))
+                self._put(frames.frame_of(frames.PONG, frame.get_payload_as_bytes()))
         elif kind is not _IS_PONG and self.is_open:
             self._on_fragment(frame)
 
     def _on_close_frame(self, payload: bytes) -> None:
-        code, reason = close_of(payload)
+        code, reason = frames.close_of(payload)
         if self.is_open:
-            self._say_close(code if payload else NORMAL, b"")
+            self._say_close(code if payload else frames.NORMAL, b"")
             self.close_code, self.close_reason = code, reason
         self._finish()
         self._transport.close()
@@ -269,7 +243,7 @@ class DirectConnection(WSListener):
     def _on_fragment(self, frame: WSFrame) -> None:
         kind = frame.msg_type
         if (kind is _IS_CONTINUATION) is (self._message is None):
-            raise ViolationError(PROTOCOL_ERROR, "fragment out of order")
+            raise ViolationError(frames.PROTOCOL_ERROR, "fragment out of order")
         message = self._message or Message(is_text=kind is _IS_TEXT, limit=self._max_message)
         message.add(frame.get_payload_as_memoryview())
         self._message = None if frame.fin else message
@@ -302,7 +276,7 @@ class DirectConnection(WSListener):
 
     def _crash(self) -> None:
         _log.exception("websocket_callback_failed")
-        self.close(INTERNAL_ERROR)
+        self.close(connection.INTERNAL_ERROR)
 
     def _begin(self) -> None:
         if self._is_finished:
@@ -313,7 +287,7 @@ class DirectConnection(WSListener):
     def _shrink(self) -> None:
         """Go on with a new parser: picows never gives back what a large frame took."""
         if self.is_open:
-            self._transport.set_protocol(parser_for(self, self._max_message, self.on_violation))
+            self._transport.set_protocol(frames.parser_for(self, self._max_message, self.on_violation))
             if len(self._held) < MAX_HELD and not self._is_paused:
                 self._transport.resume_reading()
 
@@ -325,16 +299,16 @@ class DirectConnection(WSListener):
             self._flusher.add(self.flush)
         out.append(frame)
         self._out_size += len(frame)
-        if self._out_size > HIGH_WATER:
+        if self._out_size > connection.HIGH_WATER:
             self.flush()
 
     def _say_close(self, code: int, reason: bytes) -> None:
         self.is_open = False
         self._deliver = ignore
         self.close_code = code
-        self._out.append(frame_of(CLOSE, code.to_bytes(2, "big") + reason))
+        self._out.append(frames.frame_of(frames.CLOSE, code.to_bytes(2, "big") + reason))
         self.flush()
-        self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+        self._timer = self._loop.call_later(connection.CLOSE_TIMEOUT_S, self._transport.abort)
 
     # The end.
 
@@ -346,7 +320,7 @@ class DirectConnection(WSListener):
         if self._is_gone or self._transport.is_closing():
             return
         if self._transport.can_write_eof():
-            self._transport.set_protocol(_Drain(self.lost))
+            self._transport.set_protocol(frames.Drain(self.lost))
             self._transport.write_eof()
             self._transport.resume_reading()
         else:
@@ -379,13 +353,3 @@ class DirectConnection(WSListener):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-
-class _Drain(asyncio.Protocol):
-    __slots__ = ("_on_lost",)
-
-    def __init__(self, on_lost: Callable[[], None]) -> None:
-        self._on_lost = on_lost
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._on_lost()

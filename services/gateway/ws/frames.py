@@ -1,7 +1,6 @@
 """Frames of the WebSocket protocol: picows takes them apart, and here they are put together."""
 
 import asyncio
-import logging
 import struct
 from asyncio import BufferedProtocol
 from collections.abc import Callable
@@ -142,7 +141,7 @@ def parser_for(listener: WSListener, max_message: int, on_violation: Callable[[i
         ws_path=None,
         is_client_side=False,
         ws_listener_factory=lambda _: WSUpgradeResponseWithListener(_ACCEPTED, listener),
-        logger=_SILENT,
+        logger=_SILENCE,
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,
         enable_auto_ping=False,
@@ -167,6 +166,18 @@ def feed(parser: BufferedProtocol, data: bytes) -> None:
         buffer[:size] = data[:size]
         parser.buffer_updated(size)
         data = data[size:]
+
+
+class Drain(asyncio.Protocol):
+    """A protocol for a transport whose bytes nobody looks at any more."""
+
+    __slots__ = ("_on_lost",)
+
+    def __init__(self, on_lost: Callable[[], None]) -> None:
+        self._on_lost = on_lost
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
+        self._on_lost()
 
 
 class _Parser(WSProtocol):  # type: ignore[misc]  # untyped
@@ -211,6 +222,17 @@ class _NoSocket:
         return -1
 
 
+class _Silence:
+    """The logger that picows is given: what a client does wrong is told to `on_violation` already."""
+
+    def isEnabledFor(self, _: int) -> bool:  # noqa: N802  # as in logging.Logger
+        return False
+
+    def log(self, *_: object) -> None: ...
+
+    debug = info = warning = error = exception = log
+
+
 class _Accepted(WSUpgradeResponse):
     """The answer to the handshake that a parser is made to do: it passes, and writes nothing."""
 
@@ -232,5 +254,4 @@ _REQUEST: Final = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
-_SILENT: Final = logging.LoggerAdapter(logging.getLogger(__name__))
-"""What picows logs to; of a plain logger it would derive another one for each connection."""
+_SILENCE: Final = _Silence()
