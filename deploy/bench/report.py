@@ -37,10 +37,10 @@ def table(results: list[dict[str, Any]]) -> str:
     lines = []
     for result in results:
         lines.append(f"{_name(result):<34} {_figures(result)}")
-        costs = [f"{process} {share:.0f} %" for process, share in result.get("cpu_percent", {}).items()]
+        costs = [f"{process} {share:.0f}" for process, share in result.get("cpu_percent", {}).items()]
         memory = [f"{process} {mib:.0f}" for process, mib in result.get("rss_mib", {}).items()]
         if costs:
-            lines.append(f"    CPU of a core: {', '.join(costs)}")
+            lines.append(f"    CPU in % of a core: {', '.join(costs)}")
             lines.append(f"    MiB: {', '.join(memory)}")
         if "of_floor" in result:
             ratios = [f"{ratio:.2f} of {name}" for name, ratio in result["of_floor"].items()]

@@ -19,6 +19,7 @@ class Sample:
 
     at: float
     cpu_s: Mapping[str, float]
+    machine_s: float
 
 
 class Watch:
@@ -30,13 +31,21 @@ class Watch:
         self._processes["client"] = psutil.Process(os.getpid())
 
     def sample(self) -> Sample:
-        """Read the CPU time of each process."""
-        return Sample(time.monotonic(), {name: _cpu_s(p) for name, p in self._processes.items()})
+        """Read the CPU time of each process and of the whole machine."""
+        used = {name: _cpu_s(process) for name, process in self._processes.items()}
+        machine = psutil.cpu_times()
+        return Sample(time.monotonic(), used, sum(machine) - machine.idle - machine.iowait)
 
     def cpu_percent(self, before: Sample, after: Sample) -> dict[str, float]:
-        """Return the share of one core that each process used between two samples."""
+        """Return the share of one core that each process used between two samples.
+
+        `others` is what everything else on the machine used: where it is much, the figures of the run are not what
+        the machine can do.
+        """
         elapsed = after.at - before.at
-        return {name: round(100 * (after.cpu_s[name] - before.cpu_s[name]) / elapsed, 1) for name in self._processes}
+        used = {name: after.cpu_s[name] - before.cpu_s[name] for name in self._processes}
+        used["others"] = max(0.0, after.machine_s - before.machine_s - sum(used.values()))
+        return {name: round(100 * seconds / elapsed, 1) for name, seconds in used.items()}
 
     def rss_mib(self) -> dict[str, float]:
         """Return the resident memory of each process now."""

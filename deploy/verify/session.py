@@ -133,6 +133,8 @@ class Session:
         try:
             await self.wire.send(outgoing.frame)
         except Closed:
+            # The reader has not noticed yet; nobody may try this connection again before it does.
+            self.is_live = False
             return
         waiting: set[asyncio.Future[Any]] = {outgoing.answer, self._closed}
         await asyncio.wait(waiting, timeout=UNANSWERED_S, return_when=asyncio.FIRST_COMPLETED)
