@@ -13,7 +13,7 @@ from faststream.nats import NatsBroker
 
 from services.history.handlers import History
 from services.history.settings import Settings, load
-from services.history.store import DatabaseAway, Store
+from services.history.store import DatabaseAway, Store, epoch
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
 from shared.broker.rpc import FAILED_HEADER
@@ -142,14 +142,14 @@ def _serve(broker: NatsBroker, subject: Query[Q, R], question: type[Q], handler:
 
 async def _read_now(store: Store) -> str:
     begun = time.perf_counter()
-    await store.ping()
+    await store.read(epoch())
     return f"read in {(time.perf_counter() - begun) * 1000:.1f} ms"
 
 
 async def _last_read(store: Store) -> str:
     """Tell how long ago a read succeeded; where nobody asked for a while, read."""
     if store.last_read is None or time.monotonic() - store.last_read > IDLE_S:
-        await store.ping()
+        await store.read(epoch())
     return f"{time.monotonic() - (store.last_read or 0):.1f} s ago"
 
 

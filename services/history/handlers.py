@@ -4,7 +4,7 @@ from services.history import store
 from services.history.domain import pages, questions, resume
 from services.history.domain.progress import PageMessage, Progress
 from services.history.domain.stored import admit, is_member, unknown_conversation, unknown_message, view
-from services.history.store import Snapshot, Store
+from services.history.store import Read, Store
 from shared.contracts.frames import MessageView, ReceiptFrame
 from shared.contracts.ids import ConversationId
 from shared.contracts.queries import (
@@ -34,105 +34,74 @@ class History:
 
     async def members(self, query: GetMembers) -> Members:
         """Tell who is in a conversation."""
-        async with self._store.snapshot() as read:
-            found = await store.conversation(read, query.conversation_id)
-        if found is None:
-            return Members(kind="", members=[])
-        return Members(found.kind, found.members, found.last_seq, found.rev)
+        return await self._store.read(_members(query))
 
     async def page(self, query: GetPage) -> Page[PageMessage]:
         """Read a page of a conversation."""
         questions.check_page(query)
-        async with self._store.snapshot() as read:
-            conversation, first_unread = await store.conversation_with_unread(
-                read, query.conversation_id, query.user_id
-            )
-            if conversation is None:
-                return _empty_page(query)
-            admit(conversation, query.user_id)
-            place = await _place(read, query)
-            reading = pages.reading_of(query, conversation.last_seq, place)
-            rows = await store.messages_of_page(read, query.conversation_id, reading)
-            cut = pages.cut_page(rows, reading, conversation.last_seq)
-            receipts = await store.receipts(read, cut.messages)
-        progress = Progress(conversation, receipts)
-        return Page(
-            conversation_id=query.conversation_id,
-            messages=[progress.view(message, query.user_id) for message in cut.messages],
-            has_older=cut.has_older,
-            has_newer=cut.has_newer,
-            oldest_seq=cut.messages[0].seq if cut.messages else None,
-            newest_seq=cut.messages[-1].seq if cut.messages else None,
-            first_unread_seq=first_unread,
-            members=conversation.members,
-        )
+        return await self._store.read(_page(query))
 
     async def resume(self, query: Resume) -> Resumed[MessageView | ReceiptFrame]:
         """Read a part of what a device missed."""
-        async with self._store.snapshot() as read:
-            epoch = await store.epoch(read)
-            owned = await store.conversations_of(read, query.user_id, query.after, resume.PART_CONVERSATIONS + 1)
-            starts = [
-                resume.start_of(own, query.cursors.get(own.conversation_id))
-                for own in owned[: resume.PART_CONVERSATIONS]
-            ]
-            members = await store.members_of(read, starts)
-            changed = await store.changed_counts(read, starts)
-            shares = resume.share_out(starts, changed, members, query.room)
-            found = await store.missed_messages(read, shares)
-        part = resume.gather(shares, found, members, query.user_id)
-        is_last = len(part) == len(owned)
-        return Resumed(epoch, part, ConversationId("") if is_last else part[-1].conversation_id)
+        return await self._store.read(_resume(query))
 
     async def sync(self, query: Sync) -> Synced[MessageView]:
         """Read what changed in a conversation after a revision, or what is older than a seq."""
         questions.check_sync(query)
-        async with self._store.snapshot() as read:
-            conversation = await store.conversation(read, query.conversation_id)
-            if conversation is None:
-                raise unknown_conversation()
-            admit(conversation, query.user_id)
-            rows = await store.messages_of_sync(read, query)
-        messages, rev, is_complete = pages.cut_sync(rows, query, conversation.rev)
-        return Synced(
-            conversation_id=query.conversation_id,
-            messages=[view(message, query.user_id, framed=False) for message in messages],
-            members=conversation.members,
-            rev=rev,
-            complete=is_complete,
-        )
+        return await self._store.read(_sync(query))
 
     async def outcomes(self, query: FindOutcomes) -> Outcomes:
         """Tell which of some messages are stored."""
         questions.check_outcomes(query.message_ids)
-        async with self._store.snapshot() as read:
-            return Outcomes(await store.outcomes(read, query.message_ids))
+        return Outcomes(await self._store.read(store.outcomes(query.message_ids)))
 
     async def message(self, query: GetMessage) -> Found[PageMessage]:
         """Read one message as a member of its conversation."""
-        async with self._store.snapshot() as read:
-            message = await store.message(read, query.message_id)
-            if message is None:
-                return Found(None)
-            conversation = await store.conversation(read, message.conversation_id)
-            if conversation is None or not is_member(conversation, query.user_id):
-                return Found(None)
-            receipts = await store.receipts(read, [message])
-        return Found(Progress(conversation, receipts).view(message, query.user_id))
+        return await self._store.read(_message(query))
 
 
-async def _place(read: Snapshot, query: GetPage) -> int | None:
+def _members(query: GetMembers) -> Read[Members]:
+    conversation = yield from store.conversation(query.conversation_id)
+    if conversation is None:
+        return Members(kind="", members=[])
+    return Members(conversation.kind, conversation.members, conversation.last_seq, conversation.rev)
+
+
+def _page(query: GetPage) -> Read[Page[PageMessage]]:
+    conversation, first_unread = yield from store.conversation_with_unread(query.conversation_id, query.user_id)
+    if conversation is None:
+        return _empty_page(query)
+    admit(conversation, query.user_id)
+    place = yield from _place(query)
+    reading = pages.reading_of(query, conversation.last_seq, place)
+    rows = yield from store.messages_of_page(query.conversation_id, reading)
+    cut = pages.cut_page(rows, reading, conversation.last_seq)
+    receipts = yield from store.receipts(cut.messages)
+    progress = Progress(conversation, receipts)
+    return Page(
+        conversation_id=query.conversation_id,
+        messages=[progress.view(message, query.user_id) for message in cut.messages],
+        has_older=cut.has_older,
+        has_newer=cut.has_newer,
+        oldest_seq=cut.messages[0].seq if cut.messages else None,
+        newest_seq=cut.messages[-1].seq if cut.messages else None,
+        first_unread_seq=first_unread,
+        members=conversation.members,
+    )
+
+
+def _place(query: GetPage) -> Read[int | None]:
     """Find the seq of what a page is asked around, before or from, where that is not a seq itself.
 
     Raises:
         Refusal: `not_found` for a message that is not in the conversation.
     """
     if query.at_ms is not None:
-        return await store.seq_at(read, query.conversation_id, query.at_ms)
+        return (yield from store.seq_at(query.conversation_id, query.at_ms))
     message_id = query.around if query.around is not None else query.before_id
     if message_id is None:
         return None
-    seq = await store.seq_of(read, query.conversation_id, message_id)
+    seq = yield from store.seq_of(query.conversation_id, message_id)
     if seq is None:
         raise unknown_message()
     return seq
@@ -156,3 +125,45 @@ def _empty_page(query: GetPage) -> Page[PageMessage]:
         first_unread_seq=None,
         members=[],
     )
+
+
+def _resume(query: Resume) -> Read[Resumed[MessageView | ReceiptFrame]]:
+    epoch = yield from store.epoch()
+    owned = yield from store.conversations_of(query.user_id, query.after, resume.PART_CONVERSATIONS + 1)
+    starts = [
+        resume.start_of(own, query.cursors.get(own.conversation_id)) for own in owned[: resume.PART_CONVERSATIONS]
+    ]
+    members = yield from store.members_of(starts)
+    changed = yield from store.changed_counts(starts)
+    shares = resume.share_out(starts, changed, members, query.room)
+    found = yield from store.missed_messages(shares)
+    part = resume.gather(shares, found, members, query.user_id)
+    is_last = len(part) == len(owned)
+    return Resumed(epoch, part, ConversationId("") if is_last else part[-1].conversation_id)
+
+
+def _sync(query: Sync) -> Read[Synced[MessageView]]:
+    conversation = yield from store.conversation(query.conversation_id)
+    if conversation is None:
+        raise unknown_conversation()
+    admit(conversation, query.user_id)
+    rows = yield from store.messages_of_sync(query)
+    messages, rev, is_complete = pages.cut_sync(rows, query, conversation.rev)
+    return Synced(
+        conversation_id=query.conversation_id,
+        messages=[view(message, query.user_id, framed=False) for message in messages],
+        members=conversation.members,
+        rev=rev,
+        complete=is_complete,
+    )
+
+
+def _message(query: GetMessage) -> Read[Found[PageMessage]]:
+    message = yield from store.message(query.message_id)
+    if message is None:
+        return Found(None)
+    conversation = yield from store.conversation(message.conversation_id)
+    if conversation is None or not is_member(conversation, query.user_id):
+        return Found(None)
+    receipts = yield from store.receipts([message])
+    return Found(Progress(conversation, receipts).view(message, query.user_id))

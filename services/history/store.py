@@ -1,10 +1,9 @@
 # ruff: noqa: S608 - statements are put together from our own columns alone
-"""All of history's SQL: one function a question, keyset only, each asked inside a snapshot that the caller opened."""
+"""All of history's SQL, keyset only: one function a question; those that belong together make up one reading."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,10 +12,11 @@ from services.history.domain.resume import MISSED_MESSAGES, Share, Start
 from services.history.domain.stored import Conversation, Own, StoredMessage, StoredReceipt
 from shared.contracts.ids import ConversationId, MessageId, UserId, Username
 from shared.contracts.queries import Member, Outcome, Sync
-from shared.database.engine import open_engine
-from shared.database.snapshot import DatabaseAway, Row, Snapshot, Snapshots, Statement
+from shared.database.snapshot import DatabaseAway, Read, Row, Snapshots, Statement
 
-__all__ = ["DatabaseAway", "Snapshot", "Store"]
+__all__ = ["DatabaseAway", "Read", "Store"]
+
+T = TypeVar("T")
 
 CONNECTIONS: Final = 4
 PATIENCE_S: Final = 1.5
@@ -119,8 +119,8 @@ _COUNT_CHANGED = Statement("""
 def _missed(position: str) -> Statement:
     """Write the question for the first messages above a floor, of many conversations at once.
 
-    Rows asked are (conversation, floor, quota): so many and one more are read. `position` is what the floor and the
-    order are of.
+    Rows asked are (conversation, floor, quota): so many and one more are read, $2 at most. `position` is what the
+    floor and the order are of.
     """
     return Statement(f"""
     SELECT {_MESSAGE}
@@ -153,121 +153,116 @@ class Store:
     """The tables that delivery writes, for reading. Nothing is connected before the first question."""
 
     def __init__(self, url: str) -> None:
-        engine = open_engine(url, "reader", pool_size=CONNECTIONS)
-        self._snapshots = Snapshots(engine, size=CONNECTIONS, patience_s=PATIENCE_S)
+        self._snapshots = Snapshots(url, size=CONNECTIONS, patience_s=PATIENCE_S)
 
     @property
     def last_read(self) -> float | None:
         """When a read last succeeded, in monotonic seconds; None before the first."""
         return self._snapshots.last_read
 
-    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
-        """Open the state of the database in which questions are asked.
+    async def read(self, reading: Read[T]) -> T:
+        """Carry out a reading, all of it in one snapshot; what it raises comes through.
 
         Raises:
-            DatabaseAway: on entry or exit, or where a question failed.
+            DatabaseAway: the database could not be reached, or did not answer in time.
         """
-        return self._snapshots.open()
-
-    async def ping(self) -> None:
-        """Read something that is there as soon as the schema is.
-
-        Raises:
-            DatabaseAway: it could not be read.
-        """
-        async with self.snapshot() as read:
-            await epoch(read)
+        return await self._snapshots.read(reading)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._snapshots.close()
 
 
-async def conversation(read: Snapshot, conversation_id: ConversationId) -> Conversation | None:
+def conversation(conversation_id: ConversationId) -> Read[Conversation | None]:
     """Find a conversation with its members."""
-    rows = await read.rows(_CONVERSATION, conversation_id)
+    rows = yield from _CONVERSATION.rows(conversation_id)
     return _conversation(conversation_id, rows) if rows else None
 
 
-async def conversation_with_unread(
-    read: Snapshot, conversation_id: ConversationId, user: UserId
-) -> tuple[Conversation | None, int | None]:
+def conversation_with_unread(
+    conversation_id: ConversationId, user: UserId
+) -> Read[tuple[Conversation | None, int | None]]:
     """Find a conversation with its members, and a member's first unread message of somebody else."""
-    rows = await read.rows(_CONVERSATION_WITH_UNREAD, conversation_id, user)
+    rows = yield from _CONVERSATION_WITH_UNREAD.rows(conversation_id, user)
     if not rows:
         return None, None
     unread = next((row[10] for row in rows if row[10] is not None), None)
     return _conversation(conversation_id, rows), unread
 
 
-async def seq_of(read: Snapshot, conversation_id: ConversationId, message_id: MessageId) -> int | None:
+def seq_of(conversation_id: ConversationId, message_id: MessageId) -> Read[int | None]:
     """Find where a message lies in a conversation."""
-    rows = await read.rows(_SEQ_OF, message_id, conversation_id)
+    rows = yield from _SEQ_OF.rows(message_id, conversation_id)
     return rows[0][0] if rows else None
 
 
-async def seq_at(read: Snapshot, conversation_id: ConversationId, at_ms: int) -> int:
+def seq_at(conversation_id: ConversationId, at_ms: int) -> Read[int]:
     """Find the first message sent at or after a time; one above the last seq where there is none."""
-    rows = await read.rows(_SEQ_AT, conversation_id, at_ms)
+    rows = yield from _SEQ_AT.rows(conversation_id, at_ms)
     return int(rows[0][0])
 
 
-async def messages_of_page(read: Snapshot, conversation_id: ConversationId, reading: Reading) -> list[StoredMessage]:
+def messages_of_page(conversation_id: ConversationId, reading: Reading) -> Read[list[StoredMessage]]:
     """Read the messages of a page, and one more, in the order of reading."""
     statement = _MESSAGES_BELOW if reading.is_backwards else _MESSAGES_ABOVE
-    return _messages(await read.rows(statement, conversation_id, reading.edge, reading.limit + 1))
-
-
-async def messages_of_sync(read: Snapshot, query: Sync) -> list[StoredMessage]:
-    """Read the messages of a sync page, and one more, in the order of reading."""
-    if query.after_rev is not None:
-        rows = await read.rows(_MESSAGES_CHANGED, query.conversation_id, query.after_rev, query.limit + 1)
-    else:
-        rows = await read.rows(_MESSAGES_BELOW, query.conversation_id, query.before_seq or 0, query.limit + 1)
+    rows = yield from statement.rows(conversation_id, reading.edge, reading.limit + 1)
     return _messages(rows)
 
 
-async def message(read: Snapshot, message_id: MessageId) -> StoredMessage | None:
+def messages_of_sync(query: Sync) -> Read[list[StoredMessage]]:
+    """Read the messages of a sync page, and one more, in the order of reading."""
+    if query.after_rev is not None:
+        rows = yield from _MESSAGES_CHANGED.rows(query.conversation_id, query.after_rev, query.limit + 1)
+    else:
+        rows = yield from _MESSAGES_BELOW.rows(query.conversation_id, query.before_seq or 0, query.limit + 1)
+    return _messages(rows)
+
+
+def message(message_id: MessageId) -> Read[StoredMessage | None]:
     """Find a message by its id."""
-    found = _messages(await read.rows(_MESSAGE_BY_ID, message_id))
+    rows = yield from _MESSAGE_BY_ID.rows(message_id)
+    found = _messages(rows)
     return found[0] if found else None
 
 
-async def receipts(read: Snapshot, messages: Sequence[StoredMessage]) -> list[StoredReceipt]:
+def receipts(messages: Sequence[StoredMessage]) -> Read[list[StoredReceipt]]:
     """Find when the cursors passed some messages of one conversation, which are given oldest first."""
     if not messages:
         return []
     oldest, newest = messages[0], messages[-1]
-    rows = await read.rows(_RECEIPTS, oldest.conversation_id, oldest.seq, newest.seq)
+    rows = yield from _RECEIPTS.rows(oldest.conversation_id, oldest.seq, newest.seq)
     return [StoredReceipt(*row) for row in rows]
 
 
-async def epoch(read: Snapshot) -> str:
+def epoch() -> Read[str]:
     """Return the name of this history, "" where it has none yet."""
-    rows = await read.rows(_EPOCH)
+    rows = yield from _EPOCH.rows()
     return rows[0][0] if rows else ""
 
 
-async def conversations_of(read: Snapshot, user: UserId, after: ConversationId, limit: int) -> list[Own]:
+def conversations_of(user: UserId, after: ConversationId, limit: int) -> Read[list[Own]]:
     """Find the conversations of a user in the order of their ids, behind one."""
-    return [Own(*row) for row in await read.rows(_CONVERSATIONS_OF, user, after, limit)]
+    rows = yield from _CONVERSATIONS_OF.rows(user, after, limit)
+    return [Own(*row) for row in rows]
 
 
-async def members_of(read: Snapshot, starts: Iterable[Start]) -> dict[ConversationId, list[Member]]:
+def members_of(starts: Iterable[Start]) -> Read[dict[ConversationId, list[Member]]]:
     """Find the members of many conversations."""
+    rows = yield from _rows_for(_MEMBERS_OF, [(start.own.conversation_id,) for start in starts])
     members = defaultdict(list)
-    for row in await _rows_for(read, _MEMBERS_OF, [(start.own.conversation_id,) for start in starts]):
+    for row in rows:
         members[row[0]].append(_member(row[1:]))
     return members
 
 
-async def changed_counts(read: Snapshot, starts: Iterable[Start]) -> dict[ConversationId, int]:
+def changed_counts(starts: Iterable[Start]) -> Read[dict[ConversationId, int]]:
     """Count the messages above the floors of conversations that are read by revision, no further than it matters."""
     asked = [(start.own.conversation_id, start.floor) for start in starts if start.is_by_rev and start.may_have_missed]
-    return {row[0]: row[1] for row in await _rows_for(read, _COUNT_CHANGED, asked, MISSED_MESSAGES + 1)}
+    rows = yield from _rows_for(_COUNT_CHANGED, asked, MISSED_MESSAGES + 1)
+    return {row[0]: row[1] for row in rows}
 
 
-async def missed_messages(read: Snapshot, shares: Iterable[Share]) -> dict[ConversationId, list[StoredMessage]]:
+def missed_messages(shares: Iterable[Share]) -> Read[dict[ConversationId, list[StoredMessage]]]:
     """Read what was missed: of each conversation its share and one message more, in the order of reading."""
     by_rev: list[tuple[ConversationId, int, int]] = []
     by_seq: list[tuple[ConversationId, int, int]] = []
@@ -276,25 +271,25 @@ async def missed_messages(read: Snapshot, shares: Iterable[Share]) -> dict[Conve
             (by_rev if start.is_by_rev else by_seq).append((start.own.conversation_id, start.floor, quota))
     found = defaultdict(list)
     for statement, asked in ((_MISSED_BY_REV, by_rev), (_MISSED_BY_SEQ, by_seq)):
-        for missed in _messages(await _rows_for(read, statement, asked, MISSED_MESSAGES + 1)):
+        longest = max((quota for _, _, quota in asked), default=0) + 1
+        rows = yield from _rows_for(statement, asked, longest)
+        for missed in _messages(rows):
             found[missed.conversation_id].append(missed)
     return found
 
 
-async def outcomes(read: Snapshot, message_ids: Iterable[MessageId]) -> list[Outcome]:
+def outcomes(message_ids: Iterable[MessageId]) -> Read[list[Outcome]]:
     """Find which of some messages are stored, as their first `ack` told it."""
-    rows = await _rows_for(read, _OUTCOMES, [(message_id,) for message_id in message_ids])
+    rows = yield from _rows_for(_OUTCOMES, [(message_id,) for message_id in message_ids])
     return [
         Outcome(message_id, conversation_id, seq, rev, sent_at_ms, bytes(request).hex())
         for message_id, conversation_id, seq, rev, sent_at_ms, request in rows
     ]
 
 
-async def _rows_for(
-    read: Snapshot, statement: Statement, asked: Sequence[tuple[Any, ...]], *values: int
-) -> Sequence[Row]:
+def _rows_for(statement: Statement, asked: Sequence[tuple[Any, ...]], *values: int) -> Read[Sequence[Row]]:
     """Ask about many things at once; about none without asking."""
-    return await read.rows(statement, _encode(asked).decode(), *values) if asked else []
+    return (yield from statement.rows(_encode(asked).decode(), *values)) if asked else []
 
 
 def _conversation(conversation_id: ConversationId, rows: Sequence[Row]) -> Conversation:

@@ -1,19 +1,30 @@
-"""Reading fast: statements on the driver's own connection, each question inside one snapshot of the database."""
+"""Reading fast: all that a question needs is read in one snapshot, on the driver's own connection."""
 
 import asyncio
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final, Protocol, TypeVar, cast
 
-import aiosqlite
 import asyncpg
 import sqlalchemy.exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import PoolProxiedConnection
+
+from shared.database.engine import is_sqlite, open_engine, open_sync_sqlite
+
+T = TypeVar("T")
 
 Row = Sequence[Any]
+Asked = tuple["Statement", tuple[str | int, ...]]
+Read = Generator[Asked, Sequence[Row], T]
+"""A reading: it yields statements, is sent their rows, and returns what it made of them.
+
+So the same reading runs in one go in SQLite's thread, and awaits each answer of PostgreSQL.
+"""
 
 _TROUBLE: Final = (
     sqlite3.Error,
@@ -44,97 +55,134 @@ class Statement:
         self.sqlite = _PARAMETER.sub(r"?\1", _JSON_ROWS.sub(r"json_each(\1)", text))
         self.postgresql = _JSON_ROWS.sub(r"json_array_elements(\1::json)", text)
 
-
-class Snapshot(Protocol):
-    """One state of the database: all that is read in it agrees."""
-
-    async def rows(self, statement: Statement, *values: str | int) -> Sequence[Row]:
-        """Return the rows of a statement."""
-        ...
+    def rows(self, *values: str | int) -> Read[Sequence[Row]]:
+        """Read the rows: `rows = yield from statement.rows(…)`."""
+        return (yield self, values)
 
 
 class Snapshots:
-    """Hands out snapshots, on connections that it keeps; one that failed is thrown away.
+    """Reads in snapshots, on a few connections that it keeps; one that failed is thrown away.
 
     SQLAlchemy opens the connections, but nothing is read through it: that costs several times the statement.
-    `last_read` is when a snapshot was last read to its end (monotonic seconds; None before the first).
+    `last_read` is when a reading last came to its end (monotonic seconds; None before the first).
     """
 
-    def __init__(self, engine: AsyncEngine, *, size: int, patience_s: float) -> None:
+    def __init__(self, url: str, *, size: int, patience_s: float) -> None:
         self.last_read: float | None = None
-        self._engine = engine
         self._patience_s = patience_s
         self._free = asyncio.Semaphore(size)
-        self._idle: list[_Sqlite | _Postgres] = []
+        self._idle: list[_Connection] = []
+        self._source: _Source = _SqliteFile(url) if is_sqlite(url) else _PostgresPool(url, size)
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Snapshot]:
-        """Open a snapshot, for reading alone.
+    async def read(self, reading: Read[T]) -> T:
+        """Carry out a reading in one snapshot; what it raises itself comes through.
 
         Raises:
             DatabaseAway: the database could not be reached, or did not answer within the patience.
         """
         try:
             async with asyncio.timeout(self._patience_s), self._free:
-                connection = self._idle.pop() if self._idle else await self._connect()
-                is_sound = False
+                connection = self._idle.pop() if self._idle else await self._source.connect()
                 try:
-                    await connection.begin()
-                    try:
-                        yield connection
-                    except Exception as error:
-                        is_sound = not isinstance(error, _TROUBLE)
-                        raise
-                    else:
-                        is_sound = True
-                finally:
-                    await self._put_back(connection, is_sound=is_sound)
-                self.last_read = time.monotonic()
+                    found = await connection.read(reading)
+                except (*_TROUBLE, asyncio.CancelledError):
+                    await connection.discard()
+                    raise
+                except BaseException:
+                    self._idle.append(connection)
+                    raise
+                self._idle.append(connection)
         except _TROUBLE as error:
             raise DatabaseAway(f"{type(error).__name__}: {error}") from error
+        self.last_read = time.monotonic()
+        return found
 
     async def close(self) -> None:
         """Close the connections, none of which is in use any more."""
         while self._idle:
             await self._idle.pop().discard()
-        await self._engine.dispose()
+        await self._source.close()
 
-    async def _connect(self) -> "_Sqlite | _Postgres":
-        pooled = await self._engine.connect()
-        driver = (await pooled.get_raw_connection()).driver_connection
-        if isinstance(driver, aiosqlite.Connection):
-            return _Sqlite(pooled, driver)
-        return _Postgres(pooled, driver)
 
-    async def _put_back(self, connection: "_Sqlite | _Postgres", *, is_sound: bool) -> None:
-        if not is_sound:
-            await connection.discard()
-            return
-        try:
-            await connection.end()
-        except BaseException:
-            await connection.discard()
-            raise
-        self._idle.append(connection)
+class _Connection(Protocol):
+    async def read(self, reading: Read[T]) -> T:
+        """Carry out a reading, and leave the connection outside of a transaction."""
+        ...
+
+    async def discard(self) -> None:
+        """Close it, whatever it is doing."""
+        ...
+
+
+class _Source(Protocol):
+    async def connect(self) -> _Connection: ...
+
+    async def close(self) -> None: ...
+
+
+class _SqliteFile:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def connect(self) -> _Connection:
+        return _Sqlite(self._url)
+
+    async def close(self) -> None:
+        """Leave the file alone: the connections were all that was open."""
 
 
 class _Sqlite:
-    def __init__(self, pooled: AsyncConnection, driver: aiosqlite.Connection) -> None:
-        self._pooled = pooled
-        self._driver = driver
+    """A connection with a thread of its own, in which a reading runs as one function: a way there and back is dear."""
 
-    async def begin(self) -> None:
-        await self._driver.execute_fetchall("BEGIN")
+    def __init__(self, url: str) -> None:
+        self._engine = open_sync_sqlite(url)
+        self._thread = ThreadPoolExecutor(1, "snapshot")
+        self._pooled: PoolProxiedConnection | None = None
+        self._is_given_up = False
 
-    async def end(self) -> None:
-        await self._driver.execute_fetchall("COMMIT")
-
-    async def rows(self, statement: Statement, *values: str | int) -> Sequence[Row]:
-        return list(await self._driver.execute_fetchall(statement.sqlite, values))
+    async def read(self, reading: Read[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, reading)
 
     async def discard(self) -> None:
-        await self._driver.interrupt()  # else closing waits for the statement
-        await _throw_away(self._pooled)
+        self._is_given_up = True
+        if self._pooled is not None:
+            cast("sqlite3.Connection", self._pooled.driver_connection).interrupt()
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+
+    def _read(self, reading: Read[T]) -> T:
+        if self._pooled is None:
+            self._pooled = self._engine.raw_connection()
+        driver = cast("sqlite3.Connection", self._pooled.driver_connection)
+        driver.execute("BEGIN")
+        try:
+            statement, values = next(reading)
+            while not self._is_given_up:
+                statement, values = reading.send(driver.execute(statement.sqlite, values).fetchall())
+        except StopIteration as done:
+            found: T = done.value
+            return found
+        finally:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+        raise TimeoutError
+
+    def _close(self) -> None:
+        if self._pooled is not None:
+            self._pooled.invalidate()
+        self._engine.dispose()
+
+
+class _PostgresPool:
+    def __init__(self, url: str, size: int) -> None:
+        self._engine = open_engine(url, "reader", pool_size=size)
+
+    async def connect(self) -> _Connection:
+        pooled = await self._engine.connect()
+        return _Postgres(pooled, (await pooled.get_raw_connection()).driver_connection)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
 
 
 class _Postgres:
@@ -142,23 +190,25 @@ class _Postgres:
         self._pooled = pooled
         self._driver = driver
 
-    async def begin(self) -> None:
+    async def read(self, reading: Read[T]) -> T:
         await self._driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
-    async def end(self) -> None:
-        await self._driver.execute("COMMIT")
-
-    async def rows(self, statement: Statement, *values: str | int) -> Sequence[Row]:
-        found: list[Row] = await self._driver.fetch(statement.postgresql, *values)
+        try:
+            statement, values = next(reading)
+            while True:
+                statement, values = reading.send(await self._driver.fetch(statement.postgresql, *values))
+        except StopIteration as done:
+            found: T = done.value
+        except (*_TROUBLE, asyncio.CancelledError):
+            raise  # nothing more is asked of it: a server that is frozen would not answer
+        except BaseException:
+            await self._driver.execute("ROLLBACK")
+            raise
+        await self._driver.execute("ROLLBACK")
         return found
 
     async def discard(self) -> None:
         self._driver.terminate()  # a polite goodbye waits for a server that may be frozen
-        await _throw_away(self._pooled)
-
-
-async def _throw_away(pooled: AsyncConnection) -> None:
-    with suppress(*_TROUBLE):
-        await pooled.invalidate()
-    with suppress(*_TROUBLE):
-        await pooled.close()
+        with suppress(*_TROUBLE):
+            await self._pooled.invalidate()
+        with suppress(*_TROUBLE):
+            await self._pooled.close()

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -55,15 +58,14 @@ def statements() -> Iterator[list[str]]:
 
     def on_statement(statement: Any) -> None:
         text = statement if isinstance(statement, str) else statement.query
-        if not text.startswith(("BEGIN", "COMMIT", "PRAGMA")):
+        if not text.startswith(("BEGIN", "ROLLBACK", "PRAGMA")):
             seen.append(text)
 
     def on_connect(connection: Any, _record: object) -> None:
-        driver = connection.driver_connection
-        if hasattr(driver, "add_query_logger"):
-            driver.add_query_logger(on_statement)
-        else:
-            connection.run_async(lambda driver: driver.set_trace_callback(on_statement))
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(on_statement)
+        elif isinstance(connection.driver_connection, asyncpg.Connection):
+            connection.driver_connection.add_query_logger(on_statement)
 
     sa.event.listen(sa.pool.Pool, "connect", on_connect)
     yield seen
@@ -124,15 +126,21 @@ async def test_all_that_is_read_in_a_snapshot_agrees(migrated_url: str) -> None:
     await many_conversations(migrated_url, 1, 3)
     name = ConversationId("c000")
     store = history_store.Store(migrated_url)
+
+    def write() -> None:
+        asyncio.run(insert(migrated_url, tables.message, [message_row(name, 4, ANN)]))
+        asyncio.run(insert(migrated_url, tables.epoch, [{"id": 1, "value": "later"}]))
+
+    def reading() -> history_store.Read[None]:
+        before = yield from history_store.conversation(name)
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(write).result()
+        assert (yield from history_store.epoch()) == ""
+        assert (yield from history_store.conversation(name)) == before
+
     try:
-        async with store.snapshot() as read:
-            before = await history_store.conversation(read, name)
-            await insert(migrated_url, tables.message, [message_row(name, 4, ANN)])
-            await insert(migrated_url, tables.epoch, [{"id": 1, "value": "later"}])
-            assert await history_store.epoch(read) == ""
-            assert await history_store.conversation(read, name) == before
-        async with store.snapshot() as read:
-            assert await history_store.epoch(read) == "later"
+        await store.read(reading())
+        assert await store.read(history_store.epoch()) == "later"
     finally:
         await store.close()
 
@@ -200,10 +208,9 @@ async def test_a_statement_that_takes_too_long_is_given_up_and_the_next_one_work
     try:
         for _ in range(history_store.CONNECTIONS + 1):
             with pytest.raises(history_store.DatabaseAway):
-                async with store.snapshot() as read:
-                    await read.rows(endless)
+                await store.read(endless.rows())
         assert store.last_read is None
-        await store.ping()
+        await store.read(history_store.epoch())
         assert store.last_read is not None
     finally:
         await store.close()

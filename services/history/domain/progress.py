@@ -1,13 +1,13 @@
 """How far a message has come: what its sender would see, derived from cursors and receipts."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, cast
 
 from services.history.domain.stored import Conversation, State, StoredMessage, StoredReceipt, view
 from shared.contracts.frames import MessageView, rfc3339
 from shared.contracts.ids import UserId
-from shared.contracts.queries import Member
 
 Status = Literal["sent", "delivered", "read"]
 
@@ -27,10 +27,31 @@ class GroupPageMessage(PageMessage):
     read_by: int
 
 
-class _Others(NamedTuple):
-    """The members a message is for, and what all of them have, and have read."""
+class _Other(NamedTuple):
+    """A member whom a message is for: how far it is, and when its cursors came to stand where."""
 
-    members: list[Member]
+    delivered_seq: int
+    read_seq: int
+    delivered: "_Stands"
+    read: "_Stands"
+
+
+class _Stands(NamedTuple):
+    """Where a cursor stood, ascending, and since when."""
+
+    seqs: list[int]
+    at_ms: list[int]
+
+    def passed_at(self, seq: int) -> int | None:
+        """Tell when the cursor passed a seq, where that is known."""
+        place = bisect_left(self.seqs, seq)
+        return self.at_ms[place] if place < len(self.seqs) else None
+
+
+class _Others(NamedTuple):
+    """All whom a message is for, and what every one of them has, and has read."""
+
+    each: list[_Other]
     delivered_seq: int
     read_seq: int
 
@@ -39,69 +60,65 @@ class Progress:
     """Tells of each message of a conversation what its sender would see: status, and when it came about."""
 
     def __init__(self, conversation: Conversation, receipts: Iterable[StoredReceipt]) -> None:
-        self._is_group = conversation.kind == "group"
-        self._members = [member for member in conversation.members if not member.left]
+        self._conversation = conversation
         self._others: dict[UserId, _Others] = {}
-        self._passed: dict[tuple[UserId, State], tuple[list[int], list[int]]] = {}
+        self._stands: defaultdict[tuple[UserId, State], _Stands] = defaultdict(lambda: _Stands([], []))
         for user_id, state, up_to_seq, at_ms in sorted(receipts):
-            seqs, times = self._passed.setdefault((user_id, state), ([], []))
-            seqs.append(up_to_seq)
-            times.append(at_ms)
+            stands = self._stands[user_id, state]
+            stands.seqs.append(up_to_seq)
+            stands.at_ms.append(at_ms)
 
     def view(self, message: StoredMessage, asker: UserId) -> PageMessage:
         """Lay out a message as a page has it."""
-        others = self._others_of(message.sender_id)
         seq = message.seq
-        delivered = read = None
+        others = self._others_of(message.sender_id)
         status: Status = "sent"
-        if others.members and seq <= others.delivered_seq:
-            status = "read" if seq <= others.read_seq else "delivered"
-            delivered = _latest(self._delivered_at(member.user_id, seq) for member in others.members)
-        if status == "read":
-            read = _latest(self._passed_at(member.user_id, "read", seq) for member in others.members)
-        seen: PageMessage = {
-            **view(message, asker, framed=False),
-            "status": status,
-            "delivered_at": None if delivered is None else rfc3339(delivered),
-            "read_at": None if read is None else rfc3339(read),
-        }
-        if not self._is_group:
-            return seen
-        counted: GroupPageMessage = {
-            **seen,
-            "delivered_to": sum(seq <= _has(member) for member in others.members),
-            "read_by": sum(seq <= member.read_seq for member in others.members),
-        }
-        return counted
+        delivered = read = None
+        if seq <= others.read_seq:
+            status = "read"
+            read = _latest([other.read.passed_at(seq) for other in others.each])
+            delivered = _latest([_delivered_at(other, seq) for other in others.each])
+        elif seq <= others.delivered_seq:
+            status = "delivered"
+            delivered = _latest([_delivered_at(other, seq) for other in others.each])
+        shown = cast("GroupPageMessage", view(message, asker, framed=False))
+        shown["status"] = status
+        shown["delivered_at"] = None if delivered is None else rfc3339(delivered)
+        shown["read_at"] = None if read is None else rfc3339(read)
+        if self._conversation.kind == "group":
+            shown["delivered_to"] = sum(seq <= other.delivered_seq for other in others.each)
+            shown["read_by"] = sum(seq <= other.read_seq for other in others.each)
+        return shown
 
     def _others_of(self, sender: UserId) -> _Others:
         others = self._others.get(sender)
         if others is None:
-            members = [member for member in self._members if member.user_id != sender]
-            delivered = min(map(_has, members), default=0)
-            read = min((member.read_seq for member in members), default=0)
-            others = self._others[sender] = _Others(members, delivered, read)
+            each = [
+                _Other(
+                    max(member.delivered_seq, member.read_seq),
+                    member.read_seq,
+                    self._stands[member.user_id, "delivered"],
+                    self._stands[member.user_id, "read"],
+                )
+                for member in self._conversation.members
+                if member.user_id != sender and not member.left
+            ]
+            others = self._others[sender] = _Others(
+                each,
+                min((other.delivered_seq for other in each), default=0),
+                min((other.read_seq for other in each), default=0),
+            )
         return others
 
-    def _delivered_at(self, user: UserId, seq: int) -> int | None:
-        read = self._passed_at(user, "read", seq)  # who has read it has got it, if no earlier receipt says when
-        delivered = self._passed_at(user, "delivered", seq)
-        return read if delivered is None or (read is not None and read < delivered) else delivered
 
-    def _passed_at(self, user: UserId, state: State, seq: int) -> int | None:
-        seqs, times = self._passed.get((user, state), ((), ()))
-        place = bisect_left(seqs, seq)
-        return times[place] if place < len(seqs) else None
+def _delivered_at(other: _Other, seq: int) -> int | None:
+    """Tell when a member got a message: whoever has read it has got it, if no earlier receipt says when."""
+    read = other.read.passed_at(seq)
+    delivered = other.delivered.passed_at(seq)
+    return read if delivered is None or (read is not None and read < delivered) else delivered
 
 
-def _has(member: Member) -> int:
-    return max(member.delivered_seq, member.read_seq)
-
-
-def _latest(times: Iterable[int | None]) -> int | None:
-    latest = 0
-    for time in times:
-        if time is None:
-            return None
-        latest = max(latest, time)
-    return latest
+def _latest(times: Sequence[int | None]) -> int | None:
+    """Return when the last of all came about, None where that is not known of one."""
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
