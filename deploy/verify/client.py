@@ -22,7 +22,8 @@ from deploy.verify.history import (
 )
 from deploy.verify.receipts import Receipts
 from deploy.verify.sending import Denied, Outgoing, Queued, RefusedError, Stored
-from deploy.verify.session import Session, Timeline
+from deploy.verify.session import Session
+from deploy.verify.timeline import Timeline
 from deploy.verify.wire import Closed, dial
 
 RECEIPTS_EVERY_S = 0.2

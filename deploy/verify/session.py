@@ -1,4 +1,4 @@
-"""One connection of a client, and the timeline that outlives it."""
+"""One connection of a client: hello, replay, live, until it closes."""
 
 import asyncio
 import secrets
@@ -6,82 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from deploy.verify.cursors import Cursors
 from deploy.verify.history import (
     CaughtUp,
     Hello,
-    History,
     How,
-    Receipt,
-    Receive,
     Resync,
     Welcome,
-    digest,
 )
-from deploy.verify.receipts import Receipts
-from deploy.verify.sending import UNANSWERED_S, Outgoing, Stored, denied_by_error, stored_by_ack
+from deploy.verify.sending import UNANSWERED_S, Outgoing, denied_by_error, stored_by_ack
+from deploy.verify.timeline import Timeline
 from deploy.verify.wire import Closed, Frame, Wire
 
 HOLE_S = 0.5
 LOST_PONG_S = 10.0
 PAGE = 200
-
-
-class Timeline:
-    """What a client holds over all its connections: cursors, receipts, messages on their way."""
-
-    def __init__(self, username: str, history: History, receipts: Receipts) -> None:
-        self.username = username
-        self.history = history
-        self.receipts = receipts
-        self.cursors = Cursors()
-        self.epoch: str | None = None
-        self.outgoing: dict[str, Outgoing] = {}
-        self.to_sync: set[str] = set()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is known to be missing."""
-        return not self.to_sync and not self.cursors.holes()
-
-    def take_message(self, frame: Frame, how: How, connection: int) -> None:
-        """Hold a message; an own one with its id settles the send that waits for it."""
-        own = frame["sender"] == self.username
-        self.history.record(
-            Receive(
-                user=self.username,
-                connection=connection,
-                how=how,
-                conversation_id=frame["conversation_id"],
-                seq=frame["seq"],
-                rev=frame["rev"],
-                message_id=frame["message_id"],
-                sender=frame["sender"],
-                digest=digest(frame["content"]),
-            )
-        )
-        self.receipts.hold(frame["conversation_id"], frame["seq"], own=own)
-        outgoing = self.outgoing.get(frame.get("id", ""))
-        if own and outgoing is not None:
-            outgoing.settle(stored_by_ack(frame))
-
-    def take_own(self, stored: Stored) -> None:
-        """Hold an own message that was confirmed."""
-        self.receipts.hold(stored.conversation_id, stored.seq, own=True)
-
-    def take_receipt(self, frame: Frame) -> None:
-        """Note how far a member has got; one of our own confirms what we told."""
-        self.history.record(
-            Receipt(
-                observer=self.username,
-                conversation_id=frame["conversation_id"],
-                user=frame["user"],
-                state=frame["state"],
-                up_to_seq=frame["up_to_seq"],
-            )
-        )
-        if frame["user"] == self.username:
-            self.receipts.confirm(frame["conversation_id"], frame["state"], frame["up_to_seq"])
 
 
 class Session:
@@ -99,13 +37,19 @@ class Session:
         self.wire = wire
         self.timeline = timeline
         self.live_at: float | None = None
-        self.is_live = False
+        self._caught_up = False
+        self._broken = False
         self.stay_away = timedelta(0)
         self._device_id = device_id
         self._notify = notify
         self._heartbeat_s = 20.0
         self._pages: dict[str, asyncio.Future[Frame | None]] = {}
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the replay is over and the socket open, as far as we know."""
+        return self._caught_up and not self._broken
 
     async def read(self) -> None:
         """Say hello and take every frame until the socket closes.
@@ -125,7 +69,7 @@ class Session:
                 else:
                     self._take(frame)
         finally:
-            self.is_live = False
+            self._broken = True
             self._closed.set_result(None)
 
     async def ask(self, outgoing: Outgoing) -> None:
@@ -134,7 +78,7 @@ class Session:
             await self.wire.send(outgoing.frame)
         except Closed:
             # The reader has not noticed yet; nobody may try this connection again before it does.
-            self.is_live = False
+            self._broken = True
             return
         waiting: set[asyncio.Future[Any]] = {outgoing.answer, self._closed}
         await asyncio.wait(waiting, timeout=UNANSWERED_S, return_when=asyncio.FIRST_COMPLETED)
@@ -219,7 +163,7 @@ class Session:
     def _take(self, frame: Frame) -> None:
         take = {
             "welcome": self._welcome,
-            "caught_up": self._caught_up,
+            "caught_up": self._take_caught_up,
             "message": self._message,
             "conversation": self._advance,
             "ack": self._ack,
@@ -234,7 +178,7 @@ class Session:
 
     def _message(self, frame: Frame) -> None:
         self._advance(frame)
-        how: How = "live" if self.is_live else "replay"
+        how: How = "live" if self._caught_up else "replay"
         self.timeline.take_message(frame, how, self.number)
 
     def _sync_page(self, frame: Frame) -> None:
@@ -247,14 +191,14 @@ class Session:
 
     def _welcome(self, frame: Frame) -> None:
         timeline = self.timeline
-        self.is_live = False
+        self._caught_up = False
         self._heartbeat_s = frame["heartbeat_ms"] / 1000
         if timeline.epoch not in {None, frame["epoch"]}:
             timeline.cursors.forget()
         timeline.epoch = frame["epoch"]
         timeline.history.record(Welcome(user=timeline.username, connection=self.number, epoch=frame["epoch"]))
 
-    def _caught_up(self, frame: Frame) -> None:
+    def _take_caught_up(self, frame: Frame) -> None:
         timeline = self.timeline
         more = tuple(frame.get("more", ()))
         timeline.cursors.replace(frame["cursors"])
@@ -268,7 +212,7 @@ class Session:
                 more=more,
             )
         )
-        self.is_live = True
+        self._caught_up = True
         self.live_at = self.live_at or asyncio.get_running_loop().time()
         self._notify()
 
@@ -276,19 +220,19 @@ class Session:
         stored = stored_by_ack(frame)
         self.timeline.take_own(stored)
         self._advance(frame)
-        if not self.is_live:
+        if not self._caught_up:
             self.timeline.cursors.remember(stored.conversation_id, stored.rev)
         if (outgoing := self.timeline.outgoing.get(frame["re"])) is not None:
             outgoing.settle(stored)
 
     def _advance(self, frame: Frame) -> None:
-        if self.is_live:
+        if self._caught_up:
             self.timeline.cursors.advance(frame["conversation_id"], frame["rev"])
 
     def _resync(self, frame: Frame) -> None:
         self._note_resync(frame)
         conversation_id = frame["conversation_id"]
-        if self.is_live:
+        if self._caught_up:
             self.timeline.to_sync.add(conversation_id)
         else:
             self.timeline.cursors.reset(conversation_id)
