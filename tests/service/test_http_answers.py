@@ -22,10 +22,10 @@ async def gateway(sqlite_url: str, nats_url: str) -> AsyncIterator[RunningGatewa
         yield running
 
 
-@pytest.mark.parametrize("path", ["/nope", "/api/v1", "/api/v1/nope", "/schema/nope", "/messages/history", "/%2e%2e/x"])
-async def test_an_unknown_address_is_a_problem(gateway: RunningGateway, path: str) -> None:
+async def test_an_unknown_address_is_a_problem(gateway: RunningGateway) -> None:
     async with gateway.browser() as browser:
-        problem_of(await browser.get(path), 404, "not_found")
+        for path in ("/nope", "/api/v1", "/api/v1/nope", "/schema/nope", "/messages/history", "/%2e%2e/x"):
+            problem_of(await browser.get(path), 404, "not_found")
 
 
 async def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(gateway: RunningGateway) -> None:
@@ -35,28 +35,28 @@ async def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(gateway: Ru
         assert {"GET", "PATCH"} <= set(refused.headers["allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ("", "body"),
-        ("{", "body"),
-        ("[]", "body"),
-        ('"text"', "body"),
-        ("null", "body"),
-        ("17", "body"),
-        ('{"username": "ann"}', "password"),
-        ('{"username": "ann", "password": 5}', "password"),
-        ('{"username": null, "password": "x"}', "username"),
-        ('{"username": "\\ud800", "password": "x"}', "body"),
-        ("[" * 100_000, "body"),
-        ('{"username": NaN, "password": "x"}', "body"),
-    ],
-)
-async def test_a_bad_body_is_refused_with_what_is_wrong(gateway: RunningGateway, body: str, field: str) -> None:
+BAD_BODIES = [
+    ("", "body"),
+    ("{", "body"),
+    ("[]", "body"),
+    ('"text"', "body"),
+    ("null", "body"),
+    ("17", "body"),
+    ('{"username": "ann"}', "password"),
+    ('{"username": "ann", "password": 5}', "password"),
+    ('{"username": null, "password": "x"}', "username"),
+    ('{"username": "\\ud800", "password": "x"}', "body"),
+    ("[" * 100_000, "body"),
+    ('{"username": NaN, "password": "x"}', "body"),
+]
+
+
+async def test_a_bad_body_is_refused_with_what_is_wrong(gateway: RunningGateway) -> None:
     async with gateway.browser() as browser:
-        refused = problem_of(await browser.post(LOGIN, content=body, headers=JSON), 400, "invalid")
-        assert list(refused["errors"]) == [field]
-        assert not refused["retryable"]
+        for body, field in BAD_BODIES:
+            refused = problem_of(await browser.post(LOGIN, content=body, headers=JSON), 400, "invalid")
+            assert list(refused["errors"]) == [field], body[:99]
+            assert not refused["retryable"]
 
 
 async def test_bytes_that_are_no_text_are_refused(gateway: RunningGateway) -> None:
@@ -65,11 +65,12 @@ async def test_bytes_that_are_no_text_are_refused(gateway: RunningGateway) -> No
         problem_of(await browser.post(LOGIN, content=body, headers=JSON), 400, "invalid")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-async def test_a_body_that_is_not_sent_as_json_is_unsupported(gateway: RunningGateway, kind: str) -> None:
+async def test_a_body_that_is_not_sent_as_json_is_unsupported(gateway: RunningGateway) -> None:
+    body = '{"username":"ann","password":"x"}'
     async with gateway.browser() as browser:
-        refused = await browser.post(LOGIN, content='{"username":"ann","password":"x"}', headers={"content-type": kind})
-        problem_of(refused, 415, "unsupported")
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+            refused = await browser.post(LOGIN, content=body, headers={"content-type": kind})
+            problem_of(refused, 415, "unsupported")
 
 
 async def test_a_charset_beside_the_content_type_is_fine(gateway: RunningGateway) -> None:
