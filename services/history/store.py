@@ -231,7 +231,7 @@ def receipts(messages: Sequence[StoredMessage]) -> Read[list[StoredReceipt]]:
         return []
     oldest, newest = messages[0], messages[-1]
     rows = yield from _RECEIPTS.rows(oldest.conversation_id, oldest.seq, newest.seq)
-    return [StoredReceipt(*row) for row in rows]
+    return list(map(StoredReceipt._make, rows))
 
 
 def epoch() -> Read[str]:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, cast
 
 from services.history.domain.stored import Conversation, State, StoredMessage, StoredReceipt, view
@@ -74,13 +74,9 @@ class Progress:
         others = self._others_of(message.sender_id)
         status: Status = "sent"
         delivered = read = None
-        if seq <= others.read_seq:
-            status = "read"
-            read = _latest([other.read.passed_at(seq) for other in others.each])
-            delivered = _latest([_delivered_at(other, seq) for other in others.each])
-        elif seq <= others.delivered_seq:
-            status = "delivered"
-            delivered = _latest([_delivered_at(other, seq) for other in others.each])
+        if seq <= others.delivered_seq:
+            status = "read" if seq <= others.read_seq else "delivered"
+            delivered, read = _times(others.each, seq)
         shown = cast("GroupPageMessage", view(message, asker, framed=False))
         shown["status"] = status
         shown["delivered_at"] = None if delivered is None else rfc3339(delivered)
@@ -111,14 +107,18 @@ class Progress:
         return others
 
 
-def _delivered_at(other: _Other, seq: int) -> int | None:
-    """Tell when a member got a message: whoever has read it has got it, if no earlier receipt says when."""
-    read = other.read.passed_at(seq)
-    delivered = other.delivered.passed_at(seq)
-    return read if delivered is None or (read is not None and read < delivered) else delivered
+def _times(each: Iterable[_Other], seq: int) -> tuple[int | None, int | None]:
+    """Tell when the last of some members got a message, and read it; None where that is not known of one.
 
-
-def _latest(times: Sequence[int | None]) -> int | None:
-    """Return when the last of all came about, None where that is not known of one."""
-    known = [time for time in times if time is not None]
-    return max(known) if known and len(known) == len(times) else None
+    Whoever has read it has got it, if no earlier receipt says when.
+    """
+    delivered: int | None = 0
+    read: int | None = 0
+    for other in each:
+        read_at = other.read.passed_at(seq)
+        got_at = other.delivered.passed_at(seq)
+        if got_at is None or (read_at is not None and read_at < got_at):
+            got_at = read_at
+        delivered = None if delivered is None or got_at is None else max(delivered, got_at)
+        read = None if read is None or read_at is None else max(read, read_at)
+    return delivered, read
