@@ -83,6 +83,20 @@ async def test_a_subprotocol_and_headers_of_the_application_reach_the_client(ws:
         assert scope["scheme"] == "ws"
 
 
+@on_uvloop
+async def test_a_line_break_in_a_header_does_not_make_another_header() -> None:
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = [(b"x-room", b"1\r\nset-cookie: session=stolen")]
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": headers})
+
+    async with serving(app, "picows") as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(served.url)
+        assert refused.value.response.status_code == 500
+        assert "set-cookie" not in refused.value.response.headers
+
+
 @on_both
 @on_uvloop
 async def test_a_denial_carries_status_headers_and_body(ws: str) -> None:

@@ -306,6 +306,20 @@ async def test_after_a_close_of_the_server_nothing_is_delivered(ws: str) -> None
 
 @on_both
 @on_uvloop
+async def test_the_answer_to_a_close_is_heard_though_reading_was_paused(
+    ws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "CLOSE_TIMEOUT_S", 3600)
+    recorder = Recorder()
+    async with serving(recorder, ws) as served, connect(served.url):
+        session = await recorder.session()
+        session.connection.pause_reading()
+        session.connection.close(4000)
+        assert await session.close_code() == 4000
+
+
+@on_both
+@on_uvloop
 async def test_a_peer_that_does_not_answer_a_close_is_cut_off(ws: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(connection_module, "CLOSE_TIMEOUT_S", 0.01)
