@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -27,10 +27,11 @@ class _Server(uvicorn.Server):
 
 
 class RunningGateway:
-    """A gateway that answers at `url`; `settings` are those it runs with."""
+    """A gateway that answers at `url`; `settings` are those it runs with, `drain` is what a signal begins with."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, drain: Callable[[], Awaitable[None]]) -> None:
         self.settings = settings
+        self.drain = drain
         self.url = f"http://127.0.0.1:{settings.http_port}"
 
     def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
@@ -106,7 +107,7 @@ async def running_gateway(settings: Settings, *, patience: Patience = PATIENCE) 
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         try:
-            yield RunningGateway(settings)
+            yield RunningGateway(settings, gateway.drain)
         finally:
             server.should_exit = True
 

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import httpx
 
@@ -20,8 +21,10 @@ from services.gateway.ws.surroundings import PATIENCE, Patience
 from shared.broker.connection import Connection
 from shared.contracts.ids import UserId, Username
 from shared.runtime.clock import now_ms
-from tests.support import delivery, history
-from tests.support.gateway import gateway_settings, prepare, running_gateway
+from tests.support import history
+from tests.support.delivery import Tally
+from tests.support.gateway import RunningGateway, gateway_settings, prepare, running_gateway
+from tests.support.ports import free_port
 
 HOUR_MS = 3_600_000
 
@@ -34,19 +37,23 @@ class Path:
         self.url = f"http://127.0.0.1:{settings.http_port}"
         self._patience = patience
         self._parts: dict[str, AsyncExitStack] = {}
+        self.gateways: dict[str, RunningGateway] = {}
 
     async def start(self, part: str) -> None:
-        """Start "delivery", "mute delivery" (whose answers are all lost), "history" or "gateway"."""
+        """Start "delivery", "mute delivery" (whose answers are all lost), "history", "gateway" or "second gateway"."""
         stack = AsyncExitStack()
         database, broker = self.settings.database_url, self.settings.nats_url
-        if part == "delivery":
-            await stack.enter_async_context(delivery.delivery(broker, database))
-        elif part == "mute delivery":
-            await stack.enter_async_context(_mute_delivery(broker, database))
+        if part.endswith("delivery"):
+            announcer = _Mute if part.startswith("mute") else Announcer
+            await stack.enter_async_context(_delivery(broker, database, announcer, self.settings.announce_shards))
         elif part == "history":
             await stack.enter_async_context(history.running(database, broker))
         else:
-            await stack.enter_async_context(running_gateway(self.settings, patience=self._patience))
+            settings = self.settings
+            if part.startswith("second"):
+                settings = replace(settings, http_port=free_port())
+            running = running_gateway(settings, patience=self._patience)
+            self.gateways[part] = await stack.enter_async_context(running)
         self._parts[part] = stack
 
     async def stop(self, part: str) -> None:
@@ -68,16 +75,16 @@ class Path:
         return token
 
     @asynccontextmanager
-    async def socket(self, token: str, device: str = "laptop") -> AsyncIterator[Wire]:
+    async def socket(self, token: str, device: str = "laptop", *, at: str = "gateway") -> AsyncIterator[Wire]:
         """Open a socket and say hello."""
-        async with self.dial(token) as wire:
+        async with self.dial(token, at=at) as wire:
             await wire.hello(device)
             yield wire
 
     @asynccontextmanager
-    async def dial(self, token: str | None = None) -> AsyncIterator[Wire]:
+    async def dial(self, token: str | None = None, *, at: str = "gateway") -> AsyncIterator[Wire]:
         """Open a socket and say nothing."""
-        async with dial(self.url.replace("http", "ws", 1) + "/ws", token=token) as wire:
+        async with dial(self.gateways[at].url.replace("http", "ws", 1) + "/ws", token=token) as wire:
             yield wire
 
     def http(self, token: str) -> httpx.AsyncClient:
@@ -120,11 +127,11 @@ class _Mute(Announcer):
 
 
 @asynccontextmanager
-async def _mute_delivery(nats_url: str, database_url: str) -> AsyncIterator[None]:
-    connection = Connection(nats_url, "test-mute-delivery")
+async def _delivery(nats_url: str, database_url: str, announcing: type[Announcer], shards: int) -> AsyncIterator[None]:
+    connection = Connection(nats_url, "test-delivery")
     await connection.open()
-    store, announcer = Store(database_url), _Mute(connection, 1)
-    worker = Worker(connection, store, BatchHandler(connection, store, announcer, delivery.Tally()), announcer)
+    store, announcer = Store(database_url), announcing(connection, shards)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, Tally()), announcer)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
         yield
