@@ -46,13 +46,13 @@ class Statement:
     """A statement for both databases: parameters are `$1`, `$2` …, each used at least once.
 
     `json_rows($1)` opens a JSON list of lists as rows with one column `value`, read with `value ->> 0`: a list of
-    any length in one parameter.
+    any length in one parameter. `sqlite` is given where SQLite needs other words.
     """
 
     __slots__ = ("postgresql", "sqlite")
 
-    def __init__(self, text: str) -> None:
-        self.sqlite = _PARAMETER.sub(r"?\1", _JSON_ROWS.sub(r"json_each(\1)", text))
+    def __init__(self, text: str, *, sqlite: str | None = None) -> None:
+        self.sqlite = _PARAMETER.sub(r"?\1", _JSON_ROWS.sub(r"json_each(\1)", sqlite or text))
         self.postgresql = _JSON_ROWS.sub(r"json_array_elements(\1::json)", text)
 
     def rows(self, *values: str | int) -> Read[Sequence[Row]]:
