@@ -177,13 +177,19 @@ class Connection:
         client = self._client
         if client is not None and not (client.is_closed or client.is_draining):
             log.warning("broker_disconnected", connection=self.name)
-        for hook in self.on_disconnect:
-            hook()
+        self._run(self.on_disconnect)
 
     async def _on_reconnect(self) -> None:
         log.info("broker_reconnected", connection=self.name)
-        for hook in self.on_reconnect:
-            hook()
+        self._run(self.on_reconnect)
+
+    def _run(self, hooks: list[Callable[[], None]]) -> None:
+        """Run the hooks; nothing they do wrong may reach nats-py, whose reconnecting would end with it for good."""
+        for hook in list(hooks):
+            try:
+                hook()
+            except Exception:
+                log.exception("hook_failed", connection=self.name, hook=getattr(hook, "__qualname__", repr(hook)))
 
 
 def _forget(flush: "asyncio.Future[None]") -> None:

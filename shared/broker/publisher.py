@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
@@ -140,9 +140,7 @@ class BundleWriter(Generic[E]):
         give_up, pause = time.monotonic() + self._patience_s, 0.02
         while True:
             try:
-                async with asyncio.timeout(ATTEMPT_S) as attempt:
-                    self._attempts[partition] = attempt
-                    await jetstream.publish(subject, payload, timeout=ATTEMPT_S + 1, headers=headers)
+                await self._attempt(partition, jetstream.publish(subject, payload, ATTEMPT_S + 1, headers=headers))
             except BROKER_ERRORS as error:
                 if time.monotonic() > give_up:
                     log.warning("bundle_given_up", partition=partition, error=repr(error))
@@ -153,8 +151,14 @@ class BundleWriter(Generic[E]):
                 pause = min(0.5, pause * 2)
             else:
                 return True
+
+    async def _attempt(self, partition: int, publish: Awaitable[object]) -> None:
+        async with asyncio.timeout(ATTEMPT_S) as attempt:
+            self._attempts[partition] = attempt
+            try:
+                await publish
             finally:
-                self._attempts[partition] = None
+                self._attempts[partition] = None  # a timeout that was left may not be moved any more
 
     def _interrupt(self) -> None:
         """End the waits for answers that went down with the connection."""

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+# The kernel takes the end of the thread that started a child for the end of the parent, so all
+# children are started by one thread that lives as long as we do.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="children")
 _libc = ctypes.CDLL(None)
 
 
@@ -29,19 +33,22 @@ def spawn(
         if os.getppid() != parent:
             os._exit(1)
 
-    with log.open("ab") as out:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env),
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
-            cwd=cwd,
-            preexec_fn=follow_parent,  # noqa: PLW1509 - only a system call, no locks are taken
-        )
+    def start() -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                cwd=cwd,
+                preexec_fn=follow_parent,  # noqa: PLW1509 - only a system call, no locks are taken
+            )
+
+    return _starter.submit(start).result()
 
 
 def wait_until(
