@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -109,19 +109,25 @@ async def store_conversation(
         "last_seq": max((row["seq"] for row in messages), default=0),
         "rev": max((row["rev"] for row in messages), default=0) if rev is None else rev,
     }
-    await insert(url, tables.conversation, [head])
-    await insert(url, tables.member, list(members))
-    await insert(url, tables.message, messages)
-    await insert(url, tables.receipt, receipts)
+    await write(
+        url,
+        {tables.conversation: [head], tables.member: list(members), tables.message: messages, tables.receipt: receipts},
+    )
 
 
 async def insert(url: str, table: sa.Table, rows: Sequence[Row]) -> None:
-    """Write rows as the owner of a table would."""
+    """Write rows of one table as its owner would."""
+    await write(url, {table: rows})
+
+
+async def write(url: str, content: Mapping[sa.Table, Sequence[Row]]) -> None:
+    """Write rows in one transaction."""
     engine = open_engine(url, "writer", pool_size=1)
     try:
         async with engine.begin() as connection:
-            for start in range(0, len(rows), 1000):
-                await connection.execute(sa.insert(table), rows[start : start + 1000])
+            for table, rows in content.items():
+                for start in range(0, len(rows), 1000):
+                    await connection.execute(sa.insert(table), rows[start : start + 1000])
     finally:
         await engine.dispose()
 
