@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from base64 import b32encode
 from hashlib import blake2b
 from typing import Final, NewType
 
@@ -49,4 +48,13 @@ def shard_of(user: UserId, shards: int) -> int:
 
 
 def _base32(digest: bytes) -> str:
-    return b32encode(digest).decode().rstrip("=").lower()
+    """Write 5 bits a character (RFC 4648, lower case, no padding), two characters at a time."""
+    bits = len(digest) * 8
+    padded = -(-bits // 10) * 10
+    number = int.from_bytes(digest, "big") << (padded - bits)
+    pairs = "".join([_PAIRS[number >> shift & 1023] for shift in range(padded - 10, -1, -10)])
+    return pairs[: -(-bits // 5)]
+
+
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS: Final = tuple(one + other for one in _ALPHABET for other in _ALPHABET)

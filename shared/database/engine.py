@@ -11,6 +11,7 @@ SQLITE_PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit survives a power cut
     "busy_timeout=5000",
+    "wal_autocheckpoint=8192",  # 32 MiB: rewriting hot pages once in a while, not every few commits
     "cache_size=-65536",
     "temp_store=MEMORY",
     "mmap_size=268435456",

@@ -84,7 +84,6 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("conversation_id", "seq", name=op.f("pk_message")),
         sa.UniqueConstraint("message_id", name=op.f("uq_message_message_id")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index("ix_message_conversation_id_rev", ["conversation_id", "rev"], unique=True)
