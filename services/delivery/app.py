@@ -62,9 +62,11 @@ def build(settings: Settings) -> AsgiFastStream:
         [Probe("broker", connection.probe), Probe("database", store.ping), Probe("log", lambda: _log(worker, keeper))]
     )
 
+    async def adopt() -> None:
+        connection.adopt(await broker.connect())
+
     @asynccontextmanager
     async def lifespan(_context: Any = None) -> AsyncIterator[None]:
-        connection.adopt(await broker.connect())
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(worker.run()), tasks.create_task(keeper.run())]
             try:
@@ -75,7 +77,13 @@ def build(settings: Settings) -> AsgiFastStream:
         await health.close()
         await store.close()
 
-    return AsgiFastStream(broker, lifespan=lifespan, asgi_routes=routes(health, metrics), logger=None)
+    return AsgiFastStream(
+        broker,
+        lifespan=lifespan,
+        after_startup=[adopt],  # health is served while the broker is still awaited
+        asgi_routes=routes(health, metrics),
+        logger=None,
+    )
 
 
 async def _log(worker: Worker, keeper: Keeper) -> str:

@@ -78,8 +78,7 @@ class Worker:
                 log.error("log_gap", reason=str(gap))  # noqa: TRY400 - its text is all there is to say
                 pause = 2.0
             except (*BROKER_ERRORS, *STORE_ERRORS) as error:
-                self.problem = f"waiting: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-                log.warning("session_ended", error=repr(error)[:300])
+                self._wait_for(error)
             except Exception as error:
                 self.problem = f"failing: {error!r}"
                 log.exception("session_failed")
@@ -87,6 +86,12 @@ class Worker:
                 self._reader = None
             pause = 0.1 if time.monotonic() - started > 5 else min(0.5, pause * 2)  # noqa: PLR2004 - seconds
             await asyncio.sleep(pause)
+
+    def _wait_for(self, error: BaseException) -> None:
+        """Note what is waited for; say it once, however long it takes."""
+        problem = f"waiting: {repr(error).splitlines()[0][:300]}"
+        (log.warning if problem != self.problem else log.debug)("session_ended", error=problem)
+        self.problem = problem
 
     async def _session(self) -> None:
         """Read from what is known to be announced: what is stored but maybe not announced is announced again."""

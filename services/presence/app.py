@@ -19,15 +19,23 @@ def build(settings: Settings) -> AsgiFastStream:
     broker = open_broker(connection)
     health = Health([Probe("broker", connection.probe)])
 
+    async def adopt() -> None:
+        connection.adopt(await broker.connect())
+
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        connection.adopt(await broker.connect())
         try:
             yield
         finally:
             await health.close()
 
-    return AsgiFastStream(broker, lifespan=lifespan, asgi_routes=routes(health, Metrics("presence")))
+    return AsgiFastStream(
+        broker,
+        lifespan=lifespan,
+        after_startup=[adopt],  # health is served while the broker is still awaited
+        asgi_routes=routes(health, Metrics("presence")),
+        logger=None,
+    )
 
 
 async def main() -> None:

@@ -43,6 +43,7 @@ class Connection:
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_dropped: list[Callable[[str], None]] = []
         self._client: Client | None = None
+        self._last_error = ""
 
     def options(self) -> dict[str, Any]:
         """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for the address."""
@@ -171,7 +172,8 @@ class Connection:
             for dropped in self.on_dropped:
                 dropped(error.subject)
             return
-        log.warning("broker_error", connection=self.name, error=repr(error))
+        is_news, self._last_error = repr(error) != self._last_error, repr(error)
+        (log.warning if is_news else log.debug)("broker_error", connection=self.name, error=repr(error))
 
     async def _on_disconnect(self) -> None:
         client = self._client
@@ -181,6 +183,7 @@ class Connection:
 
     async def _on_reconnect(self) -> None:
         log.info("broker_reconnected", connection=self.name)
+        self._last_error = ""
         self._run(self.on_reconnect)
 
     def _run(self, hooks: list[Callable[[], None]]) -> None:
