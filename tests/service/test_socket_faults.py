@@ -50,7 +50,7 @@ async def test_a_message_on_its_way_while_the_broker_dies_is_stored_once(path: P
                 waiting.pop(came["re"], None)
             elif came["type"] == "error":
                 assert came["retryable"]
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.01)
                 await ann.send(waiting[came["re"]])
         async with path.dial(ben) as wire:
             _, replay, _ = await wire.hello("laptop")

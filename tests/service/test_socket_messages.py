@@ -79,6 +79,7 @@ async def test_what_can_not_be_sent_is_refused_with_its_code(path: Path) -> None
         for sent, code in (
             (message("nobody_here"), "not_found"),
             (message("ann"), "invalid"),
+            (message("no name"), "invalid"),
             (message("ben", ""), "invalid"),
             (message("ben", "a\0b"), "invalid"),
             (message("ben", "x" * 8001), "too_large"),
@@ -138,7 +139,8 @@ async def test_what_is_not_stored_in_time_is_told_to_be_queued_and_acked_later(p
         status = await ann.expect("message_status")
         assert status["status"] == "queued"
         await path.start("delivery")
-        ack = await ann.expect("ack", timeout_s=10)
+        assert (await ann.expect("message_status", timeout_s=10))["status"] == "sent"
+        ack = await ann.expect("ack")
         await ben.expect("message")
     assert ack["message_id"] == status["message_id"]
     assert (ack["duplicate"], ack["re"]) == (False, sent["id"])

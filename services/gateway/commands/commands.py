@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from services.gateway.commands.inflight import InFlight
-from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored
+from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored, refusal_of
 from services.gateway.commands.rates import UserRates
+from services.gateway.commands.sweeper import SCAN_S, Sweeper
 from services.gateway.commands.targets import FindUser, Target, Targets
 from services.gateway.domain import Principal, Rate, fold_username
 from services.gateway.protocol.inbound import SendRequest, check_message
@@ -24,13 +25,11 @@ from shared.contracts.commands import CURSOR, SEND, CursorState, MoveCursor, Ori
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import ConversationId, GatewayId, MessageId, SessionId, UserId, Username, message_id
-from shared.contracts.queries import FindOutcomes, GetMembers, Member, Members, Outcomes
+from shared.contracts.queries import GetMembers, Member, Members
 from shared.runtime import logs
 from shared.runtime.clock import monotonic, now_ms
 from shared.runtime.metrics import Metrics
 
-SCAN_S: Final = 0.25
-OUTCOMES_AT_ONCE: Final = 500
 CURSOR_ANSWER_S: Final = 2.0
 DRAIN_S: Final = 5.0
 
@@ -71,7 +70,6 @@ class Commands:
             connection, partitions, on_durable=_on_durable, on_failed=self._on_failed
         )
         self._is_stopping = False
-        self._was_deaf = False
         waiting = metrics.gauge("commands_waiting", "Commands that the log has not confirmed yet.")
         waiting.set_function(lambda: self._writer.waiting)
         remembered = metrics.gauge("targets_remembered", "Conversations and pairs of users kept in memory.")
@@ -174,51 +172,13 @@ class Commands:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Hear answers and tell of what is late, until the block ends."""
-        self._connection.on_reconnect.append(self._on_reconnect)
-        self._connection.on_dropped.append(self._on_dropped)
         await self._connection.subscribe(subjects.answers(self._gateway_id), self._on_answers)
-        try:
-            async with self._writer, asyncio.TaskGroup() as tasks:
-                sweeper = tasks.create_task(self._sweep())
-                try:
-                    yield
-                finally:
-                    sweeper.cancel()
-        finally:
-            self._connection.on_reconnect.remove(self._on_reconnect)
-            self._connection.on_dropped.remove(self._on_dropped)
-
-    async def _sweep(self) -> None:
-        """Tell of what is late, and look for it in the store; one scan for all, no timer per message."""
-        while True:
-            await asyncio.sleep(SCAN_S)
-            try:
-                everything, self._was_deaf = self._was_deaf, False
-                self._in_flight.tell_queued(monotonic())
-                await self._ask_for(self._in_flight.take_overdue(monotonic(), everything=everything))
-            except Exception:  # noqa: BLE001 - top of a task: the next scan goes on
-                _log.exception("sweep_failed")
-
-    async def _ask_for(self, overdue: list[Sending]) -> None:
-        for start in range(0, len(overdue), OUTCOMES_AT_ONCE):
-            asked = {sending.message_id: sending for sending in overdue[start : start + OUTCOMES_AT_ONCE]}
-            try:
-                outcomes = await ask(self._connection, subjects.OUTCOMES, FindOutcomes(list(asked)), Outcomes)
-            except Refusal as refusal:
-                _log.warning("outcomes_not_known", waiting=len(overdue), reason=refusal.detail)
-                return  # they are asked for again in 5 s
-            for outcome in outcomes.found:
-                self._in_flight.on_outcome(asked[outcome.message_id], outcome)
+        sweeper = Sweeper(self._connection, self._in_flight, subjects.answers(self._gateway_id))
+        async with self._writer, sweeper.running():
+            yield
 
     def _on_answers(self, payload: bytes) -> None:
         self._in_flight.on_answers(payload, monotonic())
-
-    def _on_reconnect(self) -> None:
-        self._was_deaf = True
-
-    def _on_dropped(self, subject: str) -> None:
-        if subject == subjects.answers(self._gateway_id):
-            self._was_deaf = True
 
     def _on_failed(self, entries: list[Sending | None]) -> None:
         refusal = Refusal(Code.UNAVAILABLE, "The message log did not confirm it. Try again with the same id.", 1000)
@@ -263,7 +223,7 @@ class Commands:
         finally:
             self.close_line(line)
         if answer.code:
-            raise Refusal(Code(answer.code), answer.detail)
+            raise refusal_of(answer)
 
     def _append_from(self, socket: Socket, who: Principal, request: SendRequest, target: Target) -> None:
         sending = self._sending(SocketSending, who, request, target)
@@ -277,7 +237,13 @@ class Commands:
             request.id,
             message_id(who.user_id, request.id),
             target.conversation_id,
-            request_hash(SEND, target.conversation_id, request.content, request.reply_to, _folded(request.mentions)),
+            request_hash(
+                SEND,
+                target.conversation_id,
+                request.content,
+                request.reply_to,
+                _folded(request.mentions) if request.mentions else (),
+            ),
             now_ms(),
             monotonic(),
         )
@@ -300,7 +266,7 @@ class Commands:
             target.peer,
             request.content_type or "text/plain",
             request.reply_to,
-            _folded(request.mentions),
+            _folded(request.mentions) if request.mentions else (),
             request.seen_seq or 0,
         )
         origin = Origin(self._gateway_id, sending.ref, session_id)
@@ -340,5 +306,5 @@ def _on_durable(entries: list[Sending | None]) -> None:
             sending.durable_at_s = now_s
 
 
-def _folded(mentions: tuple[str, ...] | None) -> tuple[Username, ...]:
-    return tuple(filter(None, map(fold_username, mentions))) if mentions else ()
+def _folded(mentions: tuple[str, ...]) -> tuple[Username, ...]:
+    return tuple(filter(None, map(fold_username, mentions)))

@@ -11,6 +11,8 @@ from shared.runtime.clock import now_ms
 
 NOT_DURABLE: Final = 0.0
 
+_CODES: Final = frozenset(code.value for code in Code)
+
 
 class Socket(Protocol):
     """Whom answers go to: a session, as far as commands know it."""
@@ -109,8 +111,11 @@ class SocketSending(Sending):
     def settle(self, answer: Answer) -> None:
         """Write the ack, or the refusal."""
         if answer.code:
-            self.refuse(_refusal(answer))
+            self.refuse(refusal_of(answer))
             return
+        if self.is_told:
+            sent = outbound.message_status(answer.message_id, answer.conversation_id, "sent", now_ms())
+            self.socket.answer(sent)
         self.socket.answer(
             outbound.ack(
                 re=self.client_id,
@@ -153,7 +158,7 @@ class CallSending(Sending):
     def settle(self, answer: Answer) -> None:
         """Hand over what was stored, or the refusal."""
         if answer.code:
-            self.refuse(_refusal(answer))
+            self.refuse(refusal_of(answer))
         elif not self.outcome.done():
             self.outcome.set_result(
                 Stored(
@@ -177,5 +182,7 @@ class CallSending(Sending):
             self.outcome.set_result(Queued(self.message_id, self.conversation_id))
 
 
-def _refusal(answer: Answer) -> Refusal:
-    return Refusal(Code(answer.code), answer.detail)
+def refusal_of(answer: Answer) -> Refusal:
+    """Read a refusal of delivery; a code that this gateway does not know yet counts as `internal`."""
+    known = answer.code in _CODES
+    return Refusal(Code(answer.code) if known else Code.INTERNAL, answer.detail)

@@ -81,7 +81,7 @@ class Targets:
         """Find where a message goes.
 
         Raises:
-            Refusal: `not_found`, `not_member`, `invalid` (to oneself), `unavailable`.
+            Refusal: `not_found`, `not_member`, `invalid` (to oneself, or no username), `unavailable`.
         """
         if request.conversation_id is not None:
             return await self.find_member(who.user_id, request.conversation_id)
@@ -153,9 +153,12 @@ class Targets:
 
     async def _find_peer(self, who: Principal, to: str) -> Target:
         name = fold_username(to)
-        peer = await self._find_user(name) if name is not None else None
+        if name is None:
+            wrong = "must be a username: 3-32 characters of a-z 0-9 _ -"
+            raise Refusal(Code.INVALID, f"to: {wrong}.", fields={"to": wrong})
+        peer = await self._find_user(name)
         if peer is None:
-            raise Refusal(Code.NOT_FOUND, f"No user is called {name or 'that'}.")
+            raise Refusal(Code.NOT_FOUND, f"No user is called {name}.")
         if peer.id == who.user_id:
             raise Refusal(Code.INVALID, "Nobody writes to oneself.", fields={"to": "must be somebody else"})
         conversation_id = direct_conversation_id(who.user_id, peer.id)

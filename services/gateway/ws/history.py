@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Raw
 
+from services.gateway.protocol.inbound import SyncRequest
+from services.gateway.protocol.outbound import MemberCursor, SyncPage, encode
 from shared.broker.connection import Connection
 from shared.broker.rpc import ask
 from shared.contracts import subjects
@@ -58,13 +60,20 @@ class History:
                     raise Refusal(Code.UNAVAILABLE, "The store can't be read right now.") from refusal
             await asyncio.sleep(PAUSE_S)
 
-    async def sync(self, question: Sync) -> Synced[Raw]:
-        """Read a page of a conversation.
+    async def sync_page(self, user_id: UserId, request: SyncRequest) -> bytes:
+        """Read a page of a conversation, as a frame.
 
         Raises:
             Refusal: `not_found`, `unavailable`.
         """
-        return await ask(self._connection, subjects.SYNC, question, Synced[Raw], timeout_s=READ_S)
+        question = Sync(user_id, request.conversation_id, request.limit, request.after_rev, request.before_seq)
+        page = await ask(self._connection, subjects.SYNC, question, Synced[Raw], timeout_s=READ_S)
+        members = [
+            MemberCursor(member.username, member.delivered_seq, member.read_seq)
+            for member in page.members
+            if not member.left
+        ]
+        return encode(SyncPage(request.id, page.conversation_id, page.messages, members, page.rev, page.complete))
 
     async def _resume(self, question: Resume) -> Resumed[Raw]:
         resumed = await ask(self._connection, subjects.RESUME, question, Resumed[Raw], timeout_s=READ_S)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from services.gateway.commands.commands import Commands, Later
+from services.gateway.commands.pending import refusal_of
 from services.gateway.domain import Bucket, Principal, Rate, full_bucket, take
 from services.gateway.protocol import outbound
 from services.gateway.protocol.inbound import ReadReceipt
@@ -178,4 +179,4 @@ class Receipts:
         if answer.frame:
             self._outbox.answer(answer.frame)
         elif answer.code:
-            self._outbox.answer(outbound.error(Refusal(Code(answer.code), answer.detail)))
+            self._outbox.answer(outbound.error(refusal_of(answer)))

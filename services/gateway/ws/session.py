@@ -21,7 +21,7 @@ from services.gateway.protocol.inbound import (
     check_sync,
     decode,
 )
-from services.gateway.protocol.outbound import Me, MemberCursor, ResyncReason, ServerPing, ServerPong, SyncPage, Welcome
+from services.gateway.protocol.outbound import ResyncReason, ServerPing, ServerPong
 from services.gateway.ws.connection import Connection
 from services.gateway.ws.intake import Intake
 from services.gateway.ws.lane import Lane, Work
@@ -32,7 +32,6 @@ from services.gateway.ws.replay import Replay
 from services.gateway.ws.surroundings import Surroundings
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, SessionId, UserId
-from shared.contracts.queries import Sync
 from shared.runtime import logs
 from shared.runtime.clock import monotonic, now_ms
 
@@ -112,14 +111,14 @@ class Session:
                 connection.on_binary = self._on_binary
                 connection.on_text = self._on_text
                 if (refused := self._around.hub.join(self)) is not None:
-                    self.close(refused, FLOOD_AFTER_MS if refused.may_reconnect else 0)
+                    self.close(refused, FLOOD_AFTER_MS + _spread(BACK_AFTER_MS) if refused.may_reconnect else 0)
                 await connection.wait_closed()
                 self._on_close(0)
                 self._reads.stop()
                 if self._receipts is not None:
                     self._receipts.flush()
-                # what came before the end is still accepted, within bounds
-                asyncio.get_running_loop().call_later(LAST_WORK_S, self._ordered.stop)
+                if not self._ordered.is_free:  # what came before the end is still accepted, within bounds
+                    asyncio.get_running_loop().call_later(LAST_WORK_S, self._ordered.stop)
         finally:
             self._around.hub.leave(self)
             if self._receipts is not None:
@@ -242,7 +241,7 @@ class Session:
         self._outbox.send(outbound.error(Refusal(Code.INTERNAL, "Something went wrong on our side. Try again."), re))
 
     def _on_flood(self) -> None:
-        self.close(closing.TOO_MANY_FRAMES, FLOOD_AFTER_MS)
+        self.close(closing.TOO_MANY_FRAMES, FLOOD_AFTER_MS + _spread(BACK_AFTER_MS))
 
     def _on_too_slow(self) -> None:
         self.close(closing.TOO_SLOW)
@@ -301,7 +300,8 @@ class Session:
                 await around.hub.listen(self)
                 self._is_listening = True
             await around.hub.take_device(self)
-            replay = Replay(around.history, self._outbox, self.user_id, hello, self._welcome)
+            welcome = partial(around.welcome, self.session_id, self.who)
+            replay = Replay(around.history, self._outbox, self.user_id, hello, welcome)
             await replay.run(around.patience.store_s)
         except Refusal as refusal:
             _log.warning("replay_given_up", session_id=self.session_id, reason=refusal.detail)
@@ -310,30 +310,8 @@ class Session:
             _log.exception("replay_failed", session_id=self.session_id)
             self.close(closing.INTERNAL, _spread(BACK_AFTER_MS))
 
-    def _welcome(self, epoch: str) -> bytes:
-        who, around = self.who, self._around
-        return outbound.encode(
-            Welcome(
-                self.session_id,
-                Me(who.user_id, who.username, who.display_name),
-                epoch,
-                int(around.patience.heartbeat_s * 1000),
-                around.limits,
-                outbound.stamp(now_ms()),
-            )
-        )
-
     async def _sync(self, request: SyncRequest) -> None:
-        page = await self._around.history.sync(
-            Sync(self.user_id, request.conversation_id, request.limit, request.after_rev, request.before_seq)
-        )
-        members = [
-            MemberCursor(member.username, member.delivered_seq, member.read_seq)
-            for member in page.members
-            if not member.left
-        ]
-        frame = SyncPage(request.id, page.conversation_id, page.messages, members, page.rev, page.complete)
-        await self._outbox.write(outbound.encode(frame))
+        await self._outbox.write(await self._around.history.sync_page(self.user_id, request))
 
 
 def _spread(most_ms: int) -> int:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.gateway.commands.commands import Commands
-from services.gateway.domain import Rate
+from services.gateway.domain import Principal, Rate
 from services.gateway.fanout.hub import Hub
 from services.gateway.protocol.closing import Closing
-from services.gateway.protocol.outbound import HEARTBEAT_MS
+from services.gateway.protocol.outbound import HEARTBEAT_MS, Me, Welcome, encode
 from services.gateway.settings import Settings
 from services.gateway.ws.history import History
+from shared.contracts.frames import rfc3339
+from shared.contracts.ids import SessionId
+from shared.runtime.clock import now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,12 @@ class Surroundings:
     receipt_rate: Rate | None
     patience: Patience
     on_closed: Callable[[Closing], None]
+
+    def welcome(self, session_id: SessionId, who: Principal, epoch: str) -> bytes:
+        """Write a session's welcome."""
+        me = Me(who.user_id, who.username, who.display_name)
+        heartbeat_ms = int(self.patience.heartbeat_s * 1000)
+        return encode(Welcome(session_id, me, epoch, heartbeat_ms, self.limits, rfc3339(now_ms())))
 
 
 def surroundings(
