@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ KILLS_OF_EACH = 2
 BETWEEN_KILLS_S = (6.0, 7.0)
 BETWEEN_MESSAGES_S = (0.3, 0.9)
 REST_S = 30.0
+BACK_S = 10.0
 SEED = int(os.environ.get("PARLEY_KILL_SEED", "1"))
 
 
@@ -43,8 +45,10 @@ async def test_nothing_is_lost_doubled_or_reordered_while_every_part_is_killed(
                 violations = await come_to_rest(deployment, clients, pairs, history)
     history.write(tmp_path / "history.jsonl")
     assert not violations, "\n".join(map(str, violations[:20]))
-    acked = sum(isinstance(event, Ack) for event in history)
-    assert acked > SECONDS * USERS / 4, f"only {acked} messages were acked"
+    acked_at = [event.t for event in history if isinstance(event, Ack)]
+    assert len(acked_at) > SECONDS * USERS / 4, f"only {len(acked_at)} messages were acked"
+    longest_s = max(later - earlier for earlier, later in pairwise(acked_at))
+    assert longest_s < BACK_S, f"nobody got an ack for {longest_s:.1f} s"
 
 
 def friendships(accounts: list[Account]) -> list[tuple[Account, Account]]:
