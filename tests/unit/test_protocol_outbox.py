@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+from msgspec.json import encode
+
 from services.gateway.protocol import closing
 from services.gateway.ws.connection import ignore
-from services.gateway.ws.outbox import MAX_HELD, MAX_WAITING, MAX_WAITING_BYTES, Outbox
-from shared.contracts.ids import ConversationId
+from services.gateway.ws.outbox import MAX_HELD, MAX_WAITING, MAX_WAITING_BYTES, Outbox, Told
+from shared.contracts.frames import receipt_frame
+from shared.contracts.ids import ConversationId, Username
 
 HERE, THERE = ConversationId("here"), ConversationId("there")
 
@@ -99,14 +102,31 @@ async def test_a_replay_holds_back_what_is_live_and_drops_what_it_covered() -> N
     outbox.hold()
     outbox.deliver(HERE, 5, b"covered")
     outbox.deliver(HERE, 6, b"newer")
-    outbox.deliver(HERE, 0, b"receipt")
-    outbox.answer(b"ack")
+    outbox.deliver(HERE, 0, b'{"type":"read_receipt"}')
+    outbox.answer(b'{"type":"ack"}')
     outbox.deliver(THERE, 1, b"of a new conversation")
     await outbox.write(b"replayed")
     assert opened.line.sent == [b"replayed"]
-    assert await outbox.release({HERE: 5})
+    assert await outbox.release({HERE: 5}, Told())
     outbox.deliver(HERE, 7, b"live")
-    assert opened.line.sent == [b"replayed", b"newer", b"receipt", b"ack", b"of a new conversation", b"live"]
+    receipt, ack = b'{"type":"read_receipt"}', b'{"type":"ack"}'
+    assert opened.line.sent == [b"replayed", b"newer", receipt, ack, b"of a new conversation", b"live"]
+
+
+async def test_a_receipt_older_than_what_a_replay_told_is_not_told_after_it() -> None:
+    opened = Opened()
+    outbox, told = opened.outbox, Told()
+    outbox.hold()
+    for seq in (7, 9, 10):
+        outbox.deliver(HERE, 0, encode(receipt_frame(HERE, Username("ben"), "delivered", seq, 0)))
+    other = encode(receipt_frame(HERE, Username("ben"), "read", 8, 0))
+    outbox.answer(other)
+    replayed = encode(receipt_frame(HERE, Username("ben"), "delivered", 9, 0))
+    await outbox.write(replayed)
+    told.note(replayed)
+    assert await outbox.release({HERE: 5}, told)
+    newer = encode(receipt_frame(HERE, Username("ben"), "delivered", 10, 0))
+    assert opened.line.sent == [replayed, newer, other]
 
 
 async def test_what_comes_while_a_replay_ends_slowly_stays_in_order() -> None:
@@ -116,7 +136,7 @@ async def test_what_comes_while_a_replay_ends_slowly_stays_in_order() -> None:
     outbox.deliver(HERE, 1, b"1")
     line.read_again.clear()
     async with asyncio.TaskGroup() as tasks:
-        released = tasks.create_task(outbox.release({}))
+        released = tasks.create_task(outbox.release({}, Told()))
         await asyncio.sleep(0)
         outbox.deliver(HERE, 2, b"2")
         assert line.sent == [b"1"]
@@ -131,11 +151,11 @@ async def test_a_replay_that_holds_too_much_says_so_and_loses_no_answer() -> Non
     outbox.hold()
     for rev in range(1, MAX_HELD + 10):
         outbox.deliver(HERE, rev, b"live")
-    outbox.answer(b"ack")
-    assert not await outbox.release({})
-    assert opened.line.sent == [b"live"] * MAX_HELD + [b"ack"]
+    outbox.answer(b'{"type":"ack"}')
+    assert not await outbox.release({}, Told())
+    assert opened.line.sent == [b"live"] * MAX_HELD + [b'{"type":"ack"}']
     outbox.hold()
-    assert await outbox.release({})
+    assert await outbox.release({}, Told())
 
 
 async def test_a_resync_during_a_replay_is_told_after_it() -> None:
@@ -143,7 +163,7 @@ async def test_a_resync_during_a_replay_is_told_after_it() -> None:
     assert not opened.outbox.overflow()
     opened.outbox.hold()
     assert opened.outbox.overflow()
-    assert not await opened.outbox.release({})
+    assert not await opened.outbox.release({}, Told())
 
 
 async def test_the_goodbye_is_the_last_of_what_waits_but_not_for_one_who_does_not_read() -> None:

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from msgspec import Struct, json
+
 from services.gateway.protocol.closing import TOO_SLOW, Closing, goodbye
 from services.gateway.ws.connection import Connection
 from shared.contracts.ids import ConversationId
@@ -12,6 +14,47 @@ MAX_WAITING: Final = 256
 MAX_WAITING_BYTES: Final = 1024 * 1024
 MAX_HELD: Final = 1_000
 MAX_HELD_BYTES: Final = 1024 * 1024
+
+
+class Cursor(NamedTuple):
+    """What a receipt tells of: how far a user is in a conversation."""
+
+    conversation_id: str
+    user: str
+    state: str
+
+
+class _Receipt(Struct):
+    """What counts of a `read_receipt`; any other frame fits too."""
+
+    type: str
+    conversation_id: str = ""
+    user: str = ""
+    state: str = ""
+    up_to_seq: int = 0
+
+
+_decode = json.Decoder(_Receipt).decode
+
+
+class Told:
+    """How far the receipts of a replay went: an older one that was held back meanwhile would take that back."""
+
+    __slots__ = ("_up_to",)
+
+    def __init__(self) -> None:
+        self._up_to: dict[Cursor, int] = {}
+
+    def note(self, frame: bytes) -> None:
+        """Take a receipt that was written."""
+        receipt = _decode(frame)
+        self._up_to[Cursor(receipt.conversation_id, receipt.user, receipt.state)] = receipt.up_to_seq
+
+    def covers(self, frame: bytes) -> bool:
+        """Tell whether a frame is a receipt that says nothing new."""
+        receipt = _decode(frame)
+        told = self._up_to.get(Cursor(receipt.conversation_id, receipt.user, receipt.state), -1)
+        return receipt.type == "read_receipt" and receipt.up_to_seq <= told
 
 
 class _Held(NamedTuple):
@@ -82,12 +125,12 @@ class Outbox:
         self._has_overflowed = self._has_overflowed or self._held is not None
         return self._held is not None
 
-    async def release(self, heads: Mapping[ConversationId, int]) -> bool:
-        """Send what was held back, but what a replay up to `heads` covered; tells whether nothing was lost."""
+    async def release(self, heads: Mapping[ConversationId, int], told: Told) -> bool:
+        """Send what was held back, but what a replay covered (`heads`, `told`); tells whether nothing was lost."""
         while self._held:
             held = self._held.popleft()
             self._held_bytes -= len(held.frame)
-            if held.rev == 0 or held.rev > heads.get(held.conversation_id, 0):
+            if held.rev > heads.get(held.conversation_id, 0) or (held.rev == 0 and not told.covers(held.frame)):
                 await self.write(held.frame)
         self._held = None
         return not self._has_overflowed

@@ -9,7 +9,7 @@ from services.gateway.protocol import outbound
 from services.gateway.protocol.inbound import Hello
 from services.gateway.protocol.outbound import CaughtUp
 from services.gateway.ws.history import History
-from services.gateway.ws.outbox import Outbox
+from services.gateway.ws.outbox import Outbox, Told
 from shared.contracts.ids import ConversationId, UserId
 from shared.contracts.queries import Missed, Resume, Resumed
 
@@ -33,6 +33,7 @@ class Replay:
         self._welcome = welcome
         self._heads: dict[ConversationId, int] = {}
         self._more: list[ConversationId] = []
+        self._told = Told()
         self._replayed = 0
 
     async def run(self, patience_s: float) -> None:
@@ -54,7 +55,7 @@ class Replay:
             page = await self._read(epoch, page.next, patience_s)
             await self._write(page)
         await self._outbox.write(outbound.encode(CaughtUp(self._replayed, self._heads, self._more or None)))
-        is_whole = await self._outbox.release(self._heads)
+        is_whole = await self._outbox.release(self._heads, self._told)
         if page.epoch != epoch:
             self._outbox.send(outbound.resync("epoch_changed"))
         elif not is_whole:
@@ -83,6 +84,7 @@ class Replay:
             await self._outbox.write(bytes(message))
         for receipt in missed.receipts:
             await self._outbox.write(bytes(receipt))
+            self._told.note(bytes(receipt))
         self._replayed += len(missed.messages)
         self._heads[conversation_id] = missed.rev
         if not missed.complete:
