@@ -103,8 +103,8 @@ class Launcher:
 def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
     started: list[Launcher] = []
 
-    def start(data: Path = tmp_path / "data", ports: int | None = None) -> Launcher:
-        started.append(Launcher(data, ports))
+    def start(data: Path = tmp_path / "data", ports: int | None = None, argv: Sequence[str] = LAUNCH) -> Launcher:
+        started.append(Launcher(data, ports, argv))
         return started[-1]
 
     yield start
@@ -173,10 +173,12 @@ def test_a_signal_during_the_start_ends_it_in_good_order(launch: Callable[..., L
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_to_make_alone_ends_the_system_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_make_alone_ends_the_system_in_good_order(
+    launch: Callable[..., Launcher], tmp_path: Path, number: signal.Signals
+) -> None:
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"run:\n\t@exec {' '.join(LAUNCH)}\n")
-    system = Launcher(tmp_path / "data", argv=("make", "--file", str(makefile)))
+    system = launch(argv=("make", "--file", str(makefile)))
     system.wait_for(lambda: set(system.pids()) == set(PROGRAMS), "all programs", 60)
     assert system.end(number) != 0, "make ends by the signal itself, or with an error"
     assert system.output.rstrip().endswith("stopped")
@@ -194,7 +196,7 @@ def test_a_taken_port_is_told_with_the_setting_to_change(launch: Callable[..., L
 def test_two_systems_do_not_share_a_data_directory(launch: Callable[..., Launcher], tmp_path: Path) -> None:
     first = launch()
     first.wait_for(lambda: "starting the broker" in first.output, "the lock on the data directory")
-    second = Launcher(tmp_path / "data")
+    second = launch(tmp_path / "data")
     assert second.process.wait(30) == 1
     assert "another Parley runs in" in second.output
 

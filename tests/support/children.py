@@ -30,6 +30,7 @@ def spawn(
 
     def follow_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, death_signal)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it, and hands that down
         if os.getppid() != parent:
             os._exit(1)
 
