@@ -61,8 +61,7 @@ class SignIns:
             Refusal: `forbidden` (registration is not open), `invalid`, `username_taken`, `rate_limited`.
         """
         if self._rules.registration != "open":
-            why = "by invitation only" if self._rules.registration == "invite" else "closed"
-            raise Refusal(Code.FORBIDDEN, f"Registration is {why} here.")
+            raise Refusal(Code.FORBIDDEN, _NOBODY_REGISTERS[self._rules.registration])
         name = domain.username(username)
         domain.password(password)
         shown = domain.display_name(display_name) if display_name is not None else name
@@ -195,6 +194,13 @@ async def create_accounts(
         if not await accounts.add_without_passwords(users, sign_ins, now_ms):
             raise Refusal(Code.USERNAME_TAKEN, "One of these usernames is taken; nothing was made.")
     return [token.text for token in tokens]
+
+
+_NOBODY_REGISTERS: Final = {
+    "invite": "Registration is by invitation only here, and there are no invitations yet. "
+    "Ask whoever runs this server for an account.",
+    "closed": "Registration is closed here. Ask whoever runs this server for an account.",
+}
 
 
 async def _nobody() -> None:
