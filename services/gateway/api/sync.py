@@ -14,7 +14,7 @@ from services.gateway.api.reads import Reads
 from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, answer
 from services.gateway.fanout.hub import Hub
 from services.gateway.protocol.inbound import MAX_NUMBER
-from shared.contracts.errors import Code
+from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ID_PATTERN, ConversationId, UserId
 from shared.contracts.queries import Missed, Resume, Resumed
 from shared.contracts.subjects import RESUME
@@ -60,12 +60,18 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [sync]
 
 
 async def _missed(reads: Reads, asker: UserId, question: SyncQuestion) -> Synced[Raw]:
-    """Read until the answer is full; of what is left over only the cursors are read."""
+    """Read until the answer is full; of what is left over only the cursors are read.
+
+    Raises:
+        Refusal: `unavailable`, also while a new or emptied database has no epoch yet.
+    """
     cursors = dict(question.cursors)
     conversations: list[Missed[Raw]] = []
     room, size, after = ROOM, 0, ConversationId("")
     while True:
         part = await reads.ask(RESUME, Resume(asker, cursors, after, room), Resumed[Raw])
+        if not part.epoch:
+            raise Refusal(Code.UNAVAILABLE, "The store holds no history yet. Try again.", 1000)
         if not conversations and question.epoch not in {None, part.epoch} and cursors:
             cursors = {}  # they speak of another history
             continue

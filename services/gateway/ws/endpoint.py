@@ -127,7 +127,7 @@ async def running(
     history = History(connection, lambda: hub.disturb("epoch_changed"))
     endpoint = Endpoint(gate, settings, hub, commands, history, metrics, patience=patience)
     async with asyncio.TaskGroup() as tasks:
-        running_tasks = [tasks.create_task(history.learn_epoch()), tasks.create_task(endpoint.tend())]
+        running_tasks = [tasks.create_task(history.follow_epoch()), tasks.create_task(endpoint.tend())]
         try:
             yield endpoint
         finally:

@@ -20,6 +20,9 @@ from shared.runtime.clock import monotonic
 READ_S: Final = 5.0
 PAUSE_S: Final = 0.25
 LEARN_S: Final = 1.0
+"""How often the epoch is asked for until it is known."""
+FOLLOW_S: Final = 5.0
+"""How often it is asked for then: so late sockets hear of another one where nobody says hello."""
 RESUMES_AT_ONCE: Final = 64
 
 _NOBODY: Final = UserId("-")
@@ -35,14 +38,14 @@ class History:
         self._turns = asyncio.Semaphore(RESUMES_AT_ONCE)
         self.epoch = ""
 
-    async def learn_epoch(self) -> None:
-        """Ask until the epoch is known."""
-        while not self.epoch:
+    async def follow_epoch(self) -> None:
+        """Ask for the epoch again and again, until cancelled."""
+        while True:
             try:
                 await self._resume(Resume(_NOBODY, room=0))
             except Refusal as refusal:
-                _log.info("epoch_not_known_yet", reason=refusal.detail)
-                await asyncio.sleep(LEARN_S)
+                (_log.debug if self.epoch else _log.info)("epoch_not_told", reason=refusal.detail)
+            await asyncio.sleep(FOLLOW_S if self.epoch else LEARN_S)
 
     async def resume(self, question: Resume, patience_s: float) -> Resumed[Raw]:
         """Read what a device missed; while the store is away, try again.
@@ -77,6 +80,8 @@ class History:
 
     async def _resume(self, question: Resume) -> Resumed[Raw]:
         resumed = await ask(self._connection, subjects.RESUME, question, Resumed[Raw], timeout_s=READ_S)
+        if not resumed.epoch:  # a new or emptied database, and delivery has not begun with it
+            raise Refusal(Code.UNAVAILABLE, "The store holds no history yet.")
         if resumed.epoch != self.epoch:
             is_change, self.epoch = bool(self.epoch), resumed.epoch
             if is_change:

@@ -1,5 +1,6 @@
 """What a device missed, from its hello to `caught_up`: read from the store, written at the reader's pace."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,12 +16,14 @@ from shared.contracts.queries import Missed, Resume, Resumed
 
 ROOM: Final = 2_000
 """Messages in one replay."""
+WELCOME_S: Final = 0.5
+"""How long welcome waits for the first read, which tells the present epoch; then the last known one is told."""
 
 
 class Replay:
     """One replay. The outbox must hold back what is live from before the first read; `run` lets it go at the end.
 
-    `welcome` writes the frame for an epoch; it is written again where the store then tells another one.
+    `welcome` writes the frame for an epoch; it is written again where a store that was away then tells another one.
     """
 
     def __init__(
@@ -42,14 +45,7 @@ class Replay:
         Raises:
             Refusal: `unavailable`: the store could not be read for `patience_s`.
         """
-        epoch = self._history.epoch
-        if epoch:
-            await self._outbox.write(self._welcome(epoch))
-        page = await self._read(epoch, ConversationId(""), patience_s)
-        if page.epoch != epoch:
-            epoch = page.epoch
-            await self._outbox.write(self._welcome(epoch))
-            page = await self._read(epoch, ConversationId(""), patience_s)
+        epoch, page = await self._begin(patience_s)
         await self._write(page)
         while page.next:
             page = await self._read(epoch, page.next, patience_s)
@@ -60,6 +56,23 @@ class Replay:
             self._outbox.send(outbound.resync("epoch_changed"))
         elif not is_whole:
             self._outbox.send(outbound.resync("slow"))
+
+    async def _begin(self, patience_s: float) -> tuple[str, Resumed[Raw]]:
+        """Write welcome and read the first page, with the cursors that count in the epoch of that welcome."""
+        first, known, welcomed = ConversationId(""), self._history.epoch, ""
+        reading = asyncio.ensure_future(self._read(known, first, patience_s))
+        try:
+            await asyncio.wait({reading}, timeout=WELCOME_S)
+            if known and not reading.done():
+                await self._outbox.write(self._welcome(known))
+                welcomed = known
+            page = await reading
+        finally:
+            reading.cancel()
+        epoch = page.epoch
+        if epoch != welcomed:
+            await self._outbox.write(self._welcome(epoch))
+        return epoch, page if epoch == known else await self._read(epoch, first, patience_s)
 
     async def _read(self, epoch: str, after: ConversationId, patience_s: float) -> Resumed[Raw]:
         question = Resume(self._user_id, self._cursors(epoch), after, ROOM - self._replayed)
