@@ -1,4 +1,4 @@
-"""What happens to a batch of the log: read its commands, decide and store them in one transaction, announce them."""
+"""What happens to a batch of the log: read its commands, decide and store them in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,8 @@ log = structlog.get_logger("delivery")
 REFUSED_DETAIL = "This request could not be carried out. It was kept for the operators to look at."
 
 
-class Announcing(Protocol):
+class Refusing(Protocol):
     """What this needs of the announcer."""
-
-    async def announce(self, outcomes: Sequence[Outcome]) -> None:
-        """Answer and announce."""
 
     async def refuse(self, origin: Origin, detail: str) -> None:
         """Tell who asked that a command cannot be applied."""
@@ -55,15 +52,17 @@ class BatchHandler:
 
     connection: Connection
     store: Store
-    announcer: Announcing
+    announcer: Refusing
     counts: Counting
     _buried: set[tuple[int, int]] = field(default_factory=set)
 
-    async def on_batch(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> None:
-        """Apply what is above the positions in `applied`, announce again what is not, and move the position.
+    async def apply(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> list[Outcome]:
+        """Carry out what is above the positions in `applied`, find again what is not, and move the position.
+
+        What came of it all is returned, to be announced.
 
         Raises:
-            Overtaken; one of STORE_ERRORS or BROKER_ERRORS: nothing, or not all, was done; begin a new session.
+            Overtaken; one of STORE_ERRORS or BROKER_ERRORS: nothing was done; begin a new session.
         """
         log_id = advance.log_id
         known: list[Item] = []
@@ -71,13 +70,13 @@ class BatchHandler:
         for bundle in bundles:
             items = await self._read(bundle, log_id)
             (new if bundle.seq > applied[bundle.partition] else known).extend(items)
+        outcomes: list[Outcome] = []
         if known:
             outcomes = await self.store.recall(known)
             self.counts.recalled(len(known))
-            await self.announcer.announce(outcomes)
-        await self._apply(new, advance)
+        return outcomes + await self._apply(new, advance)
 
-    async def _apply(self, items: list[Item], advance: Advance) -> None:
+    async def _apply(self, items: list[Item], advance: Advance) -> list[Outcome]:
         try:
             outcomes = await self.store.apply(items, advance)
         except Poisoned as error:
@@ -92,7 +91,7 @@ class BatchHandler:
             outcomes = await self.store.apply([item for item in items if (item.seq, item.place) not in poison], advance)
         self._buried = {place for place in self._buried if place[0] > max(a for _, a, _ in advance.moves.values())}
         self.counts.applied(len(items))
-        await self.announcer.announce(outcomes)
+        return outcomes
 
     async def _read(self, bundle: Bundle, log_id: LogId) -> list[Item]:
         """Decode the commands of a bundle, each for itself; what cannot be read is buried."""

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from services.delivery.domain import Outcome
 from services.delivery.store import STORE_ERRORS, Advance, Overtaken, Place, Store
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.log import Bundle, LogGap, LogReplaced, OrderedReader
@@ -22,24 +23,49 @@ IDLE_S: Final = 1.0
 log = structlog.get_logger("worker")
 
 
+class Reading(Protocol):
+    """What a session needs of the ordered reader."""
+
+    @property
+    def arrived(self) -> asyncio.Event:
+        """Set when there is something to take, or a failure to raise."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something can be taken at once."""
+
+    async def take(self, max_bytes: int) -> list[Bundle]:
+        """Return what is queued, in order."""
+
+
 class Handling(Protocol):
     """What is done with a batch."""
 
-    async def on_batch(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> None:
-        """Apply, store and announce it."""
+    async def apply(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> list[Outcome]:
+        """Apply and store it; returns what came of it."""
 
 
-class Confirming(Protocol):
-    """What tells whether announcements have reached the broker."""
+class Announcing(Protocol):
+    """What tells of it, and knows whether that was heard."""
+
+    async def announce(self, outcomes: Sequence[Outcome]) -> None:
+        """Answer and announce."""
 
     async def confirm(self) -> bool:
         """Tell whether the broker has all that was announced."""
 
 
+class Reporting(Protocol):
+    """Where a session says how far it is."""
+
+    problem: str
+    positions: dict[int, Place]
+
+
 class Worker:
     """Reads every partition, in order; `run` it. `problem` says why it cannot go on, "" while it can."""
 
-    def __init__(self, connection: Connection, store: Store, handler: Handling, announcer: Confirming) -> None:
+    def __init__(self, connection: Connection, store: Store, handler: Handling, announcer: Announcing) -> None:
         self.problem = "not started yet"
         self.overtaken = 0
         self.positions: dict[int, Place] = {}
@@ -98,11 +124,10 @@ class Worker:
         self._store.forget()
         state = await log_state(self._connection)
         self.positions = places = await self._places(state)
-        applied = {partition: place.stream_seq for partition, place in places.items()}
         next_seq = min(place.announced_seq for place in places.values()) + 1
         async with OrderedReader(self._connection, places, state.log_id, next_seq) as reader:
             self._reader = reader
-            await _Session(self, reader, state.log_id, applied, self._store, self._handler, self._announcer).run()
+            await Session(self, reader, state.log_id, self._handler, self._announcer).run()
 
     async def _places(self, state: LogState) -> dict[int, Place]:
         """Return the positions, counted in the present log."""
@@ -124,30 +149,33 @@ class Worker:
         return places
 
 
-class _Session:
-    """One run over an undisturbed log: takes what is queued, has it handled, and keeps count."""
+class Session:
+    """One run over an undisturbed log: takes what is queued, has it applied, and keeps count.
+
+    What a batch brought about is told while the next one is being committed; each needs the processor when the
+    other waits.
+    """
 
     def __init__(
         self,
-        worker: Worker,
-        reader: OrderedReader,
+        worker: Reporting,
+        reader: Reading,
         log_id: LogId,
-        applied: dict[int, int],
-        store: Store,
         handler: Handling,
-        announcer: Confirming,
+        announcer: Announcing,
     ) -> None:
         self._worker = worker
         self._reader = reader
         self._log_id = log_id
-        self._applied = applied
-        self._announced = {partition: place.announced_seq for partition, place in worker.positions.items()}
-        self._saved = dict(self._announced)
-        self._read_up_to = max(self._announced.values())
-        self._skip = dict(self._announced)
-        self._store = store
         self._handler = handler
         self._announcer = announcer
+        self._applied = {partition: place.stream_seq for partition, place in worker.positions.items()}
+        self._announced = {partition: place.announced_seq for partition, place in worker.positions.items()}
+        self._saved = dict(self._announced)
+        self._skip = dict(self._announced)
+        self._read_up_to = self._handled_up_to = min(self._announced.values())
+        self._untold: list[Outcome] = []
+        self._told = dict(self._announced)
         self._confirming: asyncio.Task[bool] | None = None
         self._confirming_up_to: dict[int, int] = {}
 
@@ -155,14 +183,14 @@ class _Session:
         """Go on until something raises."""
         try:
             while True:
-                await _wait(self._reader.arrived, IDLE_S)
+                is_idle = not self._untold and not await _is_set(self._reader.arrived, IDLE_S)
                 self._worker.problem = ""
-                await self._step()
+                await self._step(is_idle=is_idle)
         finally:
             if self._confirming is not None:
                 await asyncio.wait({self._confirming})  # bounded by itself; a flush is never cancelled
 
-    async def _step(self) -> None:
+    async def _step(self, *, is_idle: bool) -> None:
         self._reader.arrived.clear()
         taken = await self._reader.take(BATCH_BYTES)
         if self._reader.has_more:
@@ -171,16 +199,35 @@ class _Session:
         if taken:
             self._read_up_to = max(self._read_up_to, taken[-1].seq)
         bundles = [bundle for bundle in taken if bundle.seq > self._skip[bundle.partition]]
-        if bundles or self._saved != self._announced:
-            announced = dict(self._announced)
-            after = {partition: max(seq, self._read_up_to) for partition, seq in self._applied.items()}
-            moves = {p: (self._applied[p], after[p], announced[p]) for p in after}
-            await self._handler.on_batch(bundles, self._applied, Advance(self._log_id, moves))
-            self._applied, self._saved = after, announced
-            self._worker.positions = {p: Place(self._log_id, after[p], announced[p]) for p in after}
-        if self._confirming is None and self._applied != self._announced:
-            self._confirming_up_to = dict(self._applied)
+        if bundles or (is_idle and self._saved != self._announced):
+            await self._apply(bundles)
+        else:
+            await self._tell()
+        if self._confirming is None and self._told != self._announced:
+            self._confirming_up_to = dict(self._told)
             self._confirming = asyncio.ensure_future(self._announcer.confirm())
+
+    async def _apply(self, bundles: Sequence[Bundle]) -> None:
+        announced, handled_up_to = dict(self._announced), self._read_up_to
+        after = {partition: max(seq, self._read_up_to) for partition, seq in self._applied.items()}
+        moves = {p: (self._applied[p], after[p], announced[p]) for p in after}
+        applying = asyncio.ensure_future(self._handler.apply(bundles, self._applied, Advance(self._log_id, moves)))
+        try:
+            await asyncio.sleep(0)  # lets the transaction begin
+            await self._tell()
+        finally:
+            await _ended(applying)  # a transaction that has begun runs to its end, whatever else happens
+        self._untold = applying.result()
+        self._applied, self._saved = after, announced
+        self._handled_up_to = handled_up_to
+        self._worker.positions = {p: Place(self._log_id, after[p], announced[p]) for p in after}
+
+    async def _tell(self) -> None:
+        """Tell what came of all that was handled; what an earlier session applied may not have come by yet."""
+        outcomes, self._untold = self._untold, []
+        told = {p: max(self._announced[p], min(seq, self._handled_up_to)) for p, seq in self._applied.items()}
+        await self._announcer.announce(outcomes)
+        self._told = told
 
     def _note_confirmed(self) -> None:
         if self._confirming is None or not self._confirming.done():
@@ -191,8 +238,23 @@ class _Session:
         self._announced = {p: max(seq, self._announced[p]) for p, seq in self._confirming_up_to.items()}
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    if event.is_set():
-        return
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
+async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait for an event, so long at most; tells whether it came."""
+    if not event.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), timeout_s)
+    return event.is_set()
+
+
+async def _ended(task: asyncio.Task[list[Outcome]]) -> None:
+    """Wait for the end of a task; a cancellation meanwhile is passed on after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as cancellation:
+            cancelled = cancellation
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # looked at; what it says is moot now
+        raise cancelled
