@@ -29,6 +29,7 @@ STEPS: Final = 50
 MAX_WATCHES: Final = 10_000
 MAX_ENDED: Final = 10_000
 SIGN_INS_AT_ONCE: Final = 500
+CHECK_AGAIN_S: Final = 1.0
 DRAIN_CLOSE_S: Final = 2.0
 
 StillSignedIn = Callable[[Sequence[str]], Awaitable[Collection[str]]]
@@ -205,8 +206,11 @@ class Hub:
             self._disturbed.clear()
             try:
                 self._waves.labels(self._reason).inc()
-                await self._end_stale_sign_ins()
+                is_checked = await self._end_stale_sign_ins()
                 await self._resync_all(self._reason)
+                while not is_checked and not self._disturbed.is_set():
+                    await asyncio.sleep(CHECK_AGAIN_S)
+                    is_checked = await self._end_stale_sign_ins()
             except Exception:  # noqa: BLE001 - top of a task: the next disturbance is handled
                 _log.exception("resync_wave_failed")
 
@@ -218,8 +222,8 @@ class Hub:
                 session.resync(reason)
             await asyncio.sleep(SPREAD_S / STEPS)
 
-    async def _end_stale_sign_ins(self) -> None:
-        """Close the sockets of sign-ins that ended while this gateway could not be told."""
+    async def _end_stale_sign_ins(self) -> bool:
+        """Close the sockets of sign-ins that ended while this gateway could not be told; False: ask again."""
         sign_ins = {session.sign_in_id: session.user_id for session in self.sessions()}
         ids = list(sign_ins)
         for start in range(0, len(ids), SIGN_INS_AT_ONCE):
@@ -228,9 +232,10 @@ class Hub:
                 good = await self._still_signed_in(asked)
             except Refusal as refusal:
                 _log.warning("sign_ins_not_checked", reason=refusal.detail)
-                return
+                return False
             for sign_in_id in set(asked).difference(good):
                 self.end_sign_ins(sign_ins[sign_in_id], [sign_in_id])
+        return True
 
     def _on_device_taken(self, payload: bytes) -> None:
         self._on_taken(_decode_taken(payload))
