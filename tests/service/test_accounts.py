@@ -298,7 +298,9 @@ async def test_where_registration_is_not_open_nobody_registers(
         prepared_gateway(sqlite_url, nats_url, registration=registration) as gateway,
         gateway.browser() as browser,
     ):
-        problem_of(await browser.post(REGISTER, json=ANN), 403, "forbidden")
+        refused = problem_of(await browser.post(REGISTER, json=ANN), 403, "forbidden")
+        assert "Ask whoever runs this server for an account." in refused["detail"]
+        assert ("there are no invitations yet" in refused["detail"]) is (registration == "invite")
         (token,) = await create_accounts(gateway.settings.database_url, ["ann"])
         me = await browser.get("/api/v1/me", headers=bearer(token))
         assert me.json()["user"]["username"] == "ann"

@@ -22,6 +22,7 @@ from shared.database import tables
 from shared.database.engine import open_engine
 from tests.support.children import spawn, stop
 from tests.support.delivery import fresh_streams
+from tests.support.gateway import problem_of
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.sockets import Path, ask, message, whole_path
@@ -117,6 +118,43 @@ async def test_after_an_accepted_gap_delivery_goes_on_and_silent_sockets_hear_of
         again = await ask(ann, first, "ack")
         assert again["duplicate"]
         assert (again["message_id"], again["seq"], again["rev"]) == (acked["message_id"], 1, 1)
+
+
+async def test_a_gateway_that_never_reached_history_welcomes_nobody_until_it_does(path: Path) -> None:
+    token = await path.token_of("ann")
+    await path.stop("gateway")
+    await path.stop("history")
+    await path.start("gateway")
+    hello = {"type": "hello", "v": 1, "device_id": "laptop"}
+    async with path.dial(token) as wire:
+        await wire.send(hello)
+        assert (await wire.closing()).code == 1011
+    (goodbye,) = wire.passed  # a welcome tells the epoch, which only the store knows
+    assert (goodbye["type"], goodbye["code"], goodbye["reconnect"]) == ("goodbye", "unavailable", True)
+    async with path.dial(token) as wire:
+        await wire.send(hello)
+        await path.start("history")
+        assert (await wire.expect("welcome"))["epoch"]
+        await wire.expect("caught_up")
+
+
+async def test_a_database_that_nobody_has_begun_to_write_has_no_epoch_and_is_waited_for(path: Path) -> None:
+    token = await path.token_of("ann")
+    for part in ("gateway", "delivery"):
+        await path.stop(part)
+    await empty_history(path)
+    await path.start("gateway")
+    async with path.http(token) as http:
+        problem_of(await http.post("/api/v1/sync", json={"cursors": {}}), 503, "unavailable")
+    async with path.dial(token) as wire:
+        await wire.send({"type": "hello", "v": 1, "device_id": "laptop"})
+        assert (await wire.closing()).code == 1011
+    assert [frame["type"] for frame in wire.passed] == ["goodbye"]
+    await path.start("delivery")
+    async with path.dial(token) as wire:
+        welcome, _, caught_up = await wire.hello("laptop")
+        assert welcome["epoch"]
+        assert caught_up["cursors"] == {}
 
 
 async def test_a_long_poll_is_woken_by_another_epoch_and_answered_from_the_start(path: Path) -> None:
