@@ -26,7 +26,7 @@ from services.delivery.domain import (
 from shared.contracts.commands import SendMessage
 from shared.contracts.ids import ConversationId, LogId, MessageId, UserId, Username
 from shared.database import tables
-from shared.database.engine import is_sqlite, open_engine, open_sync_sqlite
+from shared.database.engine import KEY_LOOKUPS, is_sqlite, open_engine, open_sync_sqlite
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Store:
         self._conversations: dict[ConversationId, Conversation] = {}
         self._thread = ThreadPoolExecutor(1, "delivery-writer") if is_sqlite(url) else None
         self._sqlite = open_sync_sqlite(url) if is_sqlite(url) else None
-        self._postgres = None if is_sqlite(url) else open_engine(url, "writer", pool_size=2)
+        self._postgres = None if is_sqlite(url) else open_engine(url, "writer", pool_size=2, planner=KEY_LOOKUPS)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,11 +1,23 @@
 """Engines for both databases, with the settings that durability and concurrency rest on."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 Role = Literal["reader", "writer"]
+
+KEY_LOOKUPS: Final = {
+    # A statement planned once, while its tables were small, keeps reading them from end to end as they grow. Whoever
+    # asks by key only rules that out, instead of hoping for statistics.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""PostgreSQL's planner settings for connections all of whose hot statements are look-ups by key."""
 
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -23,17 +35,21 @@ def is_sqlite(url: str) -> bool:
     return sa.make_url(url).get_backend_name() == "sqlite"
 
 
-def open_engine(url: str, role: Role, *, pool_size: int = 5) -> AsyncEngine:
+def open_engine(
+    url: str, role: Role, *, pool_size: int = 5, planner: Mapping[str, str] = MappingProxyType({})
+) -> AsyncEngine:
     """Open a database for asyncio: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
 
     A SQLite writer has one connection and begins every transaction IMMEDIATE (a deferred one fails at once when it
     turns into a writer); readers see one snapshot per transaction. Dispose of it: aiosqlite's threads live until then.
+    `planner`: settings for PostgreSQL's planner, for instance KEY_LOOKUPS.
     """
     if is_sqlite(url):
         engine = create_async_engine(url, pool_size=1 if role == "writer" else pool_size, max_overflow=0)
         _prepare_sqlite(engine.sync_engine, role)
         return engine
-    return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=False)
+    arguments = {"server_settings": dict(planner)} if planner else {}
+    return create_async_engine(url, pool_size=pool_size, max_overflow=0, connect_args=arguments)
 
 
 def open_sync_sqlite(url: str) -> sa.Engine:
