@@ -14,7 +14,7 @@ import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import PoolProxiedConnection
 
-from shared.database.engine import is_sqlite, open_engine, open_sync_sqlite
+from shared.database.engine import KEY_LOOKUPS, is_sqlite, open_engine, open_sync_sqlite
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ class _Sqlite:
 
 class _PostgresPool:
     def __init__(self, url: str, size: int) -> None:
-        self._engine = open_engine(url, "reader", pool_size=size)
+        self._engine = open_engine(url, "reader", pool_size=size, planner=KEY_LOOKUPS)
 
     async def connect(self) -> _Connection:
         pooled = await self._engine.connect()
