@@ -1,6 +1,7 @@
 """What was accepted and is not answered yet: each request knows how to tell whoever waits for it."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Final, NamedTuple, Protocol
 
 from services.gateway.protocol import outbound
@@ -47,7 +48,7 @@ class Queued(NamedTuple):
     conversation_id: ConversationId
 
 
-class Sending:
+class Sending(ABC):
     """A message on its way to the store; its subclasses know who waits. Times are monotonic seconds."""
 
     __slots__ = (
@@ -79,21 +80,21 @@ class Sending:
         self.is_told = False
 
     @property
+    @abstractmethod
     def is_wanted(self) -> bool:
         """Whether anybody still waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, answer: Answer) -> None:
         """Pass on delivery's answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
         """Say that it was not accepted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_queued(self) -> None:
         """Say that it is in the log, and that the store takes its time."""
-        raise NotImplementedError
 
 
 class SocketSending(Sending):
