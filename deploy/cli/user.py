@@ -1,8 +1,10 @@
-"""`parley user`: accounts that sign in by a bearer token alone, one or many; no password is hashed for them."""
+"""`parley user`: accounts made by an operator, one with or without a password, or many that have tokens alone."""
 
 import argparse
 import asyncio
+import getpass
 import os
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "line each: username, space, token. A token is shown this once; only its hash is kept.",
     )
     creating.add_argument("username", nargs="?", help="the account to make")
+    creating.add_argument(
+        "--password",
+        action="store_true",
+        help="ask for a password (or read a line of input); without it only the token works",
+    )
     creating.add_argument("--count", type=_positive, metavar="N", help="make N accounts instead")
     creating.add_argument("--prefix", default="load", metavar="P", help="name them P-1, P-2 ... (load)")
     creating.add_argument("--tokens", type=Path, metavar="FILE", help="where the tokens of --count go")
@@ -44,10 +51,13 @@ def run_create(arguments: argparse.Namespace, settings: CliSettings) -> int:
         arguments.refuse("name one account, or use --count")
     if (arguments.tokens is None) != (arguments.count is None):
         arguments.refuse("--count and --tokens FILE go together")
+    if arguments.password and arguments.username is None:
+        arguments.refuse("--password goes with one account")
     names = [arguments.username] if arguments.count is None else _names(arguments.prefix, arguments.count)
     try:
         life = timedelta(days=arguments.days)
-        tokens = asyncio.run(create_accounts(settings.local.database, names, life))
+        password = _ask_for_password() if arguments.password else None
+        tokens = asyncio.run(create_accounts(settings.local.database, names, life, password=password))
     except Refusal as refusal:
         raise Refused(refusal.detail) from refusal
     if arguments.tokens is not None:
@@ -62,6 +72,12 @@ def run_create(arguments: argparse.Namespace, settings: CliSettings) -> int:
     else:
         tell(text)
     return 0
+
+
+def _ask_for_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _names(prefix: str, count: int) -> list[str]:

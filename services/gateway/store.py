@@ -223,9 +223,14 @@ class Accounts:
                 return None
             return _proof((await connection.execute(_PROOFS.where(sign_in.c.id == sign_in_id))).first())
 
-    async def add_without_passwords(self, users: Iterable[User], tokens: Iterable[SignIn], now_ms: int) -> bool:
-        """Add many users that sign in by token alone, all or none: none where one of the usernames is taken."""
-        accounts = [_account_row(user, "", now_ms) for user in users]
+    async def add_with_tokens(
+        self, users: Iterable[User], tokens: Iterable[SignIn], now_ms: int, password_hash: str = ""
+    ) -> bool:
+        """Add many users with a token each, all or none: none where one of the usernames is taken.
+
+        Without a hash they have no password, and sign in by token alone.
+        """
+        accounts = [_account_row(user, password_hash, now_ms) for user in users]
         sign_ins = [
             {name: getattr(token, name) for name in SignIn.__slots__} | {"last_used_at_ms": now_ms} for token in tokens
         ]

@@ -1,6 +1,7 @@
 """The ops CLI against a real broker and both databases."""
 
 import asyncio
+import io
 import json
 import stat
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 
 from deploy.cli.main import main
 from services.delivery.store import Place, Store
@@ -16,6 +18,8 @@ from shared.broker import dead_letters
 from shared.broker.connection import Connection
 from shared.broker.streams import LogState, log_state
 from shared.contracts.ids import LogId
+from shared.database import tables
+from shared.database.engine import open_engine
 from tests.support.ports import free_port
 
 T = TypeVar("T")
@@ -114,6 +118,27 @@ def test_accounts_with_tokens_are_made_one_or_many(
     assert asyncio.run(who(pairs[-1][1])) == pairs[-1][0] == "load-1200"
     assert main(["user", "create", "ann"]) == 1
     assert "taken" in capsys.readouterr().err
+
+
+def test_an_account_for_a_person_has_the_password_that_was_given(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\n"))
+    assert main(["user", "create", "ann", "--password"]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert main(["user", "create", "ben", "--password"]) == 1
+    assert "8" in capsys.readouterr().err
+
+    async def hash_of(name: str) -> str | None:
+        engine = open_engine(database_url, "reader", pool_size=1)
+        async with engine.connect() as reading:
+            table = tables.account
+            found = await reading.scalar(sa.select(table.c.password_hash).where(table.c.username == name))
+        await engine.dispose()
+        return found
+
+    assert (asyncio.run(hash_of("ann")) or "").startswith("$argon2id$")
+    assert asyncio.run(hash_of("ben")) is None
 
 
 def test_accepting_a_gap_moves_the_positions_and_draws_a_new_epoch(

@@ -31,7 +31,7 @@ async def short_lived(path: Path, username: str, expires_at_ms: int) -> str:
     user = User(UserId(secrets.token_hex(8)), Username(username), username)
     new = SignIn(secrets.token_hex(8), user.id, "token", hash_secret(token), "", begun_ms, expires_at_ms)
     async with Accounts(path.settings.database_url) as accounts:
-        assert await accounts.add_without_passwords([user], [new], begun_ms)
+        assert await accounts.add_with_tokens([user], [new], begun_ms)
     return token
 
 

@@ -11,6 +11,7 @@ from services.gateway import domain
 from services.gateway.domain import Principal, SignInKind, User
 from services.gateway.guards.attempts import Attempts
 from services.gateway.guards.passwords import Passwords
+from services.gateway.settings import Settings
 from services.gateway.store import Accounts, Credentials, SignIn, hash_secret
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import UserId, Username
@@ -174,12 +175,18 @@ def new_sign_in(user: User, kind: SignInKind, name: str, secret: Secret, now_ms:
 
 
 async def create_accounts(
-    database_url: str, usernames: Sequence[str], token_life: timedelta = timedelta(days=90)
+    database_url: str,
+    usernames: Sequence[str],
+    token_life: timedelta = timedelta(days=90),
+    *,
+    password: str | None = None,
 ) -> list[str]:
-    """Make accounts that sign in by token alone, without minutes of hashing; returns their tokens, in order.
+    """Make accounts; returns a bearer token for each, in order.
+
+    Without a password they sign in by token alone, and many are made without minutes of hashing.
 
     Raises:
-        Refusal: `invalid` for a name; `unavailable`; `username_taken`, and then none is made.
+        Refusal: `invalid` for a name or the password; `unavailable`; `username_taken`, and then none is made.
     """
     now_ms = clock.now_ms()
     names = [domain.username(name) for name in usernames]
@@ -190,10 +197,17 @@ async def create_accounts(
         new_sign_in(user, "token", "made by an operator", token, now_ms)
         for user, token in zip(users, tokens, strict=True)
     ]
+    password_hash = "" if password is None else await _hashed(domain.password(password))
     async with Accounts(database_url) as accounts:
-        if not await accounts.add_without_passwords(users, sign_ins, now_ms):
+        if not await accounts.add_with_tokens(users, sign_ins, now_ms, password_hash):
             raise Refusal(Code.USERNAME_TAKEN, "One of these usernames is taken; nothing was made.")
     return [token.text for token in tokens]
+
+
+async def _hashed(password: str) -> str:
+    costs = {"time_cost": Settings.argon2_time_cost, "memory_kib": Settings.argon2_memory_kib}
+    async with Passwords(threads=1, waiting=0, **costs) as passwords:
+        return await passwords.hash(password)
 
 
 _NOBODY_REGISTERS: Final = {
