@@ -71,7 +71,7 @@ class Path:
         user = User(UserId(secrets.token_hex(8)), Username(username), username.capitalize())
         sign_in = SignIn(secrets.token_hex(8), user.id, "token", hash_secret(token), "", now_ms(), now_ms() + HOUR_MS)
         async with Accounts(self.settings.database_url) as accounts:
-            await accounts.add_without_passwords([user], [sign_in], now_ms())
+            await accounts.add_with_tokens([user], [sign_in], now_ms())
         return token
 
     @asynccontextmanager
