@@ -72,6 +72,12 @@ class FakeGateway:
             peer_read_seq=0,
         )
 
+    async def resync_all(self) -> None:
+        """Tell all sockets to say hello again, as a gateway does that may have lost an announcement."""
+        for sockets in list(self.sockets.values()):
+            for socket in list(sockets):
+                await _send(socket, {"type": "resync", "reason": "broker_reconnect"})
+
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         user = socket.request.headers["Authorization"].removeprefix("Bearer ")

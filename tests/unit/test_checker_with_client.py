@@ -30,6 +30,7 @@ async def judged(gateway: FakeGateway) -> list[Violation]:
             async with asyncio.TaskGroup() as writing:
                 for name, peer in permutations(PEOPLE, 2):
                     writing.create_task(write(clients[name], peer))
+            await gateway.resync_all()  # nothing comes after the last announcement to show that it was lost
             violations = await at_rest(gateway, history)
             for task in running:
                 task.cancel()
