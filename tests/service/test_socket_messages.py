@@ -8,8 +8,8 @@ from tests.support.sockets import Path, ask, message, whole_path
 
 
 @pytest_asyncio.fixture
-async def path(sqlite_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(sqlite_url, nats_url) as running:
+async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
+    async with whole_path(database_url, nats_url) as running:
         yield running
 
 

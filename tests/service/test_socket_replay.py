@@ -12,8 +12,8 @@ QUICK = Patience(store_s=1.0)
 
 
 @pytest_asyncio.fixture
-async def path(sqlite_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(sqlite_url, nats_url, patience=QUICK, rate_limits=False) as running:
+async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
+    async with whole_path(database_url, nats_url, patience=QUICK, rate_limits=False) as running:
         yield running
 
 
