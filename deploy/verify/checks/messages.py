@@ -211,7 +211,7 @@ async def _(stage: Stage) -> None:
                 equal(answer["code"], "invalid", f"the refusal of {escaped}")
             else:
                 came = await two.expect("message")
-                that(len(came["content"]) == 3, f"{escaped} came as {came['content']!r}")  # noqa: PLR2004
+                that(len(came["content"]) == 3, f"{escaped} came as {came['content']!r}")
         await stage.say(one, ben, "the socket goes on")
         equal((await two.expect("message"))["content"], "the socket goes on", "the next message")
 

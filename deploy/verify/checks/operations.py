@@ -102,4 +102,4 @@ async def _(stage: Stage) -> None:
         await stage.http.delete("/api/v1/sessions/%00", headers=ann.headers),
     ):
         code, path = response.status_code, response.request.url.path
-        that(400 <= code < 500, f"{path} got {code}: {response.text[:200]}")  # noqa: PLR2004
+        that(400 <= code < 500, f"{path} got {code}: {response.text[:200]}")

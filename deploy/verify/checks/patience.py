@@ -21,7 +21,7 @@ async def _(stage: Stage) -> None:
         closed = await wire.closing(13)
     waited = asyncio.get_running_loop().time() - begun
     equal(closed.code, 4401, "the close code")
-    that(waited > 8, f"it was closed after {waited:.1f} s")  # noqa: PLR2004
+    that(waited > 8, f"it was closed after {waited:.1f} s")
 
 
 @SILENCE.check("ping is answered with pong and its n")
@@ -41,13 +41,13 @@ async def _(stage: Stage) -> None:
         begun = loop.time()
         await mute.expect("ping", timeout_s=23.5)
         waited = loop.time() - begun
-        that(waited > 17.5, f"the ping came after {waited:.1f} s")  # noqa: PLR2004
+        that(waited > 17.5, f"the ping came after {waited:.1f} s")
         await alive.expect("ping")
         await alive.send({"type": "ping", "n": 5})
         closed = await mute.closing(12)
         equal(closed.code, 4408, "the close code of the silent socket")
         await alive.send({"type": "ping", "n": 6})
-        await alive.expect("pong", lambda frame: frame["n"] == 6)  # noqa: PLR2004
+        await alive.expect("pong", lambda frame: frame["n"] == 6)
 
 
 @FLOOD.check(
@@ -73,7 +73,7 @@ async def _(stage: Stage) -> None:
             flooding.cancel()
         equal(closed.code, 4429, "the close code")
         await other.send({"type": "ping", "n": 2})
-        await other.expect("pong", lambda frame: frame["n"] == 2)  # noqa: PLR2004
+        await other.expect("pong", lambda frame: frame["n"] == 2)
     async with stage.live(ann) as again:
         await again.send({"type": "ping", "n": 1})
         await again.expect("pong")

@@ -65,7 +65,7 @@ async def _(stage: Stage) -> None:
         conversation_id = ack["conversation_id"]
         await _tell(two, conversation_id, "delivered", 3)
         for wire in (one, two, phone):
-            await wire.expect("read_receipt", lambda frame: frame["up_to_seq"] == 3)  # noqa: PLR2004
+            await wire.expect("read_receipt", lambda frame: frame["up_to_seq"] == 3)
         for lower in (3, 2, 0):
             await _tell(two, conversation_id, "delivered", lower)
             receipt = await two.expect("read_receipt")
@@ -84,7 +84,7 @@ async def _(stage: Stage) -> None:
             await _tell(two, ack["conversation_id"], "delivered", seq)
             await _tell(two, ack["conversation_id"], "read", seq)
         for wire in (one, two):
-            await wire.expect("read_receipt", lambda f: f["state"] == "read" and f["up_to_seq"] == 15)  # noqa: PLR2004
+            await wire.expect("read_receipt", lambda f: f["state"] == "read" and f["up_to_seq"] == 15)
         seen = [_brief(frame)[1:] for frame in one.passed if frame["type"] == "read_receipt"]
         for state in ("delivered", "read"):
             seqs = [seq for name, seq in seen if name == state]

@@ -169,7 +169,7 @@ async def _(stage: Stage) -> None:
         answers = [await _next_answer(one) for _ in frames]
         refused = [answer for answer in answers if answer["type"] == "error"]
         that(refused, "40 messages at once were all let through")
-        that(len(refused) <= 20, f"only {40 - len(refused)} of a burst of 20 were let through")  # noqa: PLR2004
+        that(len(refused) <= 20, f"only {40 - len(refused)} of a burst of 20 were let through")
         for answer in refused:
             equal((answer["code"], answer["retryable"]), ("rate_limited", True), "the refusal")
             that(answer.get("retry_after_ms", 0) > 0, "there is no retry_after_ms")

@@ -143,7 +143,7 @@ async def _(stage: Stage) -> None:
         tasks.create_task(write_on())
         _, replay, _ = await wire.hello("phone")
         seqs = _seqs(replay)
-        while not seqs or max(seqs) < 16:  # noqa: PLR2004
+        while not seqs or max(seqs) < 16:
             seqs.append((await wire.expect("message", timeout_s=8))["seq"])
         equal(seqs, list(range(1, 17)), "what came, replay and live")
 
