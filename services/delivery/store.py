@@ -114,11 +114,7 @@ class Store:
                     tx.execute(sa.insert(tables.epoch).values(id=1, value=f"e-{log_id}"))
             elif not tx.execute(sa.delete(table).where(table.c.log_id == replaces)).rowcount:
                 return
-            rows = [
-                {"partition": p, "log_id": log_id, "stream_seq": after_seq, "announced_seq": after_seq}
-                for p in range(partitions)
-            ]
-            tx.execute(sa.insert(table), rows)
+            _begin_positions(tx, log_id, partitions, after_seq)
 
         self.forget()
         try:
@@ -133,11 +129,7 @@ class Store:
             tx.execute(sa.delete(tables.log_position))
             tx.execute(sa.delete(tables.epoch))
             tx.execute(sa.insert(tables.epoch).values(id=1, value=new_epoch))
-            rows = [
-                {"partition": p, "log_id": log_id, "stream_seq": after_seq, "announced_seq": after_seq}
-                for p in range(partitions)
-            ]
-            tx.execute(sa.insert(tables.log_position), rows)
+            _begin_positions(tx, log_id, partitions, after_seq)
 
         self.forget()
         await self._in_transaction(write)
@@ -329,6 +321,14 @@ class _Statements:
         changed = ", ".join(f"{c.name} = excluded.{c.name}" for c in table.columns if c.name not in key)
         insert = self._insert(database, table)
         return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+
+
+def _begin_positions(tx: sa.Connection, log_id: LogId, partitions: int, after_seq: int) -> None:
+    rows = [
+        {"partition": p, "log_id": log_id, "stream_seq": after_seq, "announced_seq": after_seq}
+        for p in range(partitions)
+    ]
+    tx.execute(sa.insert(tables.log_position), rows)
 
 
 def _row(message: StoredMessage) -> tuple[Any, ...]:
