@@ -27,7 +27,14 @@ _Row = sa.Row[*tuple[Any, ...]]
 _Question = sa.Select[*tuple[Any, ...]]
 
 # What asyncpg raises while it connects is not always wrapped.
-_AWAY = (OSError, TimeoutError, sa.exc.TimeoutError, sa.exc.OperationalError, sa.exc.InterfaceError)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    sa.exc.TimeoutError,
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,  # asyncpg's, of a connection that was killed while it had nothing to do
+)
 
 
 class Credentials(NamedTuple):

@@ -30,6 +30,7 @@ _TROUBLE: Final = (
     sqlite3.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that was killed while it had nothing to do
     sqlalchemy.exc.SQLAlchemyError,
     OSError,
     TimeoutError,
