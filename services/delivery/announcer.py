@@ -6,12 +6,12 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from services.delivery.domain import CursorKept, CursorMoved, Outcome, Refused, Stored
+from services.delivery.domain.values import BlockSet, CursorKept, CursorMoved, Outcome, Refused, Stored
 from shared.broker.connection import Connection
 from shared.contracts import subjects
 from shared.contracts.commands import Origin
 from shared.contracts.errors import Code
-from shared.contracts.events import Announcement, Answer
+from shared.contracts.events import Announcement, Answer, ConversationChanged
 from shared.contracts.frames import message_view, receipt_frame
 from shared.contracts.ids import ClientId, GatewayId, shard_of
 
@@ -20,6 +20,39 @@ CONFIRM_S: Final = 5.0
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
+
+
+class _Told:
+    """What is to be told of a batch: answers by gateway, announcements, changed conversations."""
+
+    __slots__ = ("announcements", "answers", "changes")
+
+    def __init__(self) -> None:
+        self.answers: defaultdict[GatewayId, list[Answer]] = defaultdict(list)
+        self.announcements: list[Announcement] = []
+        self.changes: list[ConversationChanged] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Take what came of a command."""
+        answers = self.answers[outcome.origin.gateway]
+        if isinstance(outcome, Stored):
+            answers.append(_ack(outcome))
+            if not outcome.is_repeat:
+                self.announcements.append(_message(outcome))
+        elif isinstance(outcome, CursorMoved):
+            self.announcements.append(_receipt(outcome))
+            if not outcome.origin.session:  # asked by HTTP: no socket hears of it in the announcement
+                answers.append(Answer(outcome.origin.ref))
+        elif isinstance(outcome, CursorKept):
+            answers.append(Answer(outcome.origin.ref, frame=_json(receipt_frame(*outcome[1:]))))
+        elif isinstance(outcome, BlockSet):
+            answers.append(_done(outcome))
+            if not outcome.is_repeat:
+                self.changes.append(ConversationChanged(outcome.conversation_id, list(outcome.user_ids)))
+        elif isinstance(outcome, Refused):
+            answers.append(Answer(outcome.origin.ref, outcome.code, outcome.detail))
+        else:
+            assert_never(outcome)
 
 
 class Announcer:
@@ -35,26 +68,13 @@ class Announcer:
         Raises:
             One of BROKER_ERRORS: some of it may not have been heard.
         """
-        answers: defaultdict[GatewayId, list[Answer]] = defaultdict(list)
-        announcements: list[Announcement] = []
+        told = _Told()
         for outcome in outcomes:
-            if isinstance(outcome, Stored):
-                answers[outcome.origin.gateway].append(_ack(outcome))
-                if not outcome.is_repeat:
-                    announcements.append(_message(outcome))
-            elif isinstance(outcome, CursorMoved):
-                announcements.append(_receipt(outcome))
-                if not outcome.origin.session:  # asked by HTTP: no socket hears of it in the announcement
-                    answers[outcome.origin.gateway].append(Answer(outcome.origin.ref))
-            elif isinstance(outcome, CursorKept):
-                frame = _json(receipt_frame(*outcome[1:]))
-                answers[outcome.origin.gateway].append(Answer(outcome.origin.ref, frame=frame))
-            elif isinstance(outcome, Refused):
-                answers[outcome.origin.gateway].append(Answer(outcome.origin.ref, outcome.code, outcome.detail))
-            else:
-                assert_never(outcome)
-        await self._publish_all(announcements)
-        for gateway, answered in answers.items():
+            told.add(outcome)
+        await self._publish_all(told.announcements)
+        for change in told.changes:  # before the answers: whoever asked finds no gateway that has not heard of it
+            await self._connection.publish(subjects.CONVERSATION_CHANGED, _json(change))
+        for gateway, answered in told.answers.items():
             for part in _parts(answered):
                 await self._connection.publish(subjects.answers(gateway), part)
 
@@ -102,6 +122,15 @@ def _ack(outcome: Stored) -> Answer:
         message.first_rev,
         message.sent_at_ms,
         outcome.is_repeat,
+    )
+
+
+def _done(outcome: BlockSet) -> Answer:
+    return Answer(
+        outcome.origin.ref,
+        message_id=outcome.operation_id,
+        conversation_id=outcome.conversation_id,
+        duplicate=outcome.is_repeat,
     )
 
 

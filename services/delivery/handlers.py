@@ -7,13 +7,14 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from services.delivery.domain import Item, Outcome
+from services.delivery.domain.values import Item, Outcome
 from services.delivery.store import Advance, Poisoned, Store
 from shared.broker import dead_letters
 from shared.broker.connection import Connection
 from shared.broker.log import Bundle
 from shared.contracts.commands import KINDS, Command, Origin
 from shared.contracts.ids import LogId
+from shared.runtime.clock import now_ms
 
 log = structlog.get_logger("delivery")
 
@@ -78,7 +79,7 @@ class BatchHandler:
 
     async def _apply(self, items: list[Item], advance: Advance) -> list[Outcome]:
         try:
-            outcomes = await self.store.apply(items, advance)
+            outcomes = await self.store.apply(items, advance, now_ms())
         except Poisoned as error:
             log.exception("batch_cannot_be_applied", commands=len(items))
             poison = await self.store.find_poison(items)
@@ -88,7 +89,8 @@ class BatchHandler:
                 reason = poison.get((item.seq, item.place))
                 if reason is not None:
                     await self._bury(item, reason, advance.log_id)
-            outcomes = await self.store.apply([item for item in items if (item.seq, item.place) not in poison], advance)
+            healthy = [item for item in items if (item.seq, item.place) not in poison]
+            outcomes = await self.store.apply(healthy, advance, now_ms())
         self._buried = {place for place in self._buried if place[0] > max(a for _, a, _ in advance.moves.values())}
         self.counts.applied(len(items))
         return outcomes

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.delivery.domain import Outcome
+from services.delivery.domain.values import Outcome
 from services.delivery.store import STORE_ERRORS, Advance, Overtaken, Place, Store
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.log import Bundle, LogGap, LogReplaced, OrderedReader

@@ -3,12 +3,13 @@
 import os
 from dataclasses import dataclass, field
 
+from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings):
-    """Where the log and the store are, and on how many subjects events are announced."""
+class Settings(ProcessSettings, RetrySettings):
+    """Where the log and the store are, on how many subjects events are announced, and how retries go."""
 
     database_url: str
     nats_url: str = "nats://127.0.0.1:4222"

@@ -32,6 +32,15 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What a user lets others see: that messages were read, that one types, when one was last there."""
+
+    read_receipts: bool = True
+    typing: bool = True
+    last_seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: a user and the sign-in (session or token) that proves it, until `expires_at_ms` (Unix)."""
 
@@ -41,6 +50,7 @@ class Principal:
     sign_in_id: str
     kind: SignInKind
     expires_at_ms: int
+    choices: Choices = Choices()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
 
 _LIMIT = "limit_"
@@ -16,7 +17,7 @@ def _at_least(default: int, low: int, high: int | None = None) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings):
+class Settings(ProcessSettings, RetrySettings):
     """The gateway's settings; each is `PARLEY_` and its name in capitals.
 
     `public_url`: where people reach this gateway; https turns on `Secure` and `__Host-`. `origins`: the web pages

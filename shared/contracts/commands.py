@@ -36,7 +36,8 @@ class SendMessage(NamedTuple):
     """Store a message. `peer_id` and `peer` are the other member of a direct conversation, "" for a group.
 
     `request` is the hash of what was asked for (`request_hash`): a repeat must match it. `sent_at_ms` is the
-    accepting gateway's clock, Unix time in milliseconds. `seen_seq` moves the sender's read cursor (0: not).
+    accepting gateway's clock, Unix time in milliseconds. `seen_seq` moves the sender's read cursor (0: not);
+    `discreet`: without telling others.
     """
 
     message_id: MessageId
@@ -53,12 +54,14 @@ class SendMessage(NamedTuple):
     reply_to: MessageId | None = None
     mentions: tuple[Username, ...] = ()
     seen_seq: int = 0
+    discreet: bool = False
 
 
 class MoveCursor(NamedTuple):
     """Say that a member has, or has read, everything up to `up_to_seq`.
 
     Cursors only grow; `read` implies `delivered`. `at_ms` is the accepting gateway's clock, Unix milliseconds.
+    `discreet`: others hear of `delivered` alone.
     """
 
     conversation_id: ConversationId
@@ -67,15 +70,36 @@ class MoveCursor(NamedTuple):
     state: CursorState
     up_to_seq: int
     at_ms: int
+    discreet: bool = False
 
 
-Command = SendMessage | MoveCursor
+class SetBlock(NamedTuple):
+    """Block the other one of a pair, or end that. While either blocks, neither's messages are taken.
+
+    `conversation_id` is the pair's direct conversation, whether it exists or not. `operation_id` is what the id of
+    a message under the same client id would be, and `request` a hash as a message has it.
+    """
+
+    operation_id: MessageId
+    conversation_id: ConversationId
+    user_id: UserId
+    username: Username
+    peer_id: UserId
+    peer: Username
+    request: bytes
+    is_blocked: bool
+    at_ms: int
+
+
+Command = SendMessage | MoveCursor | SetBlock
 
 SEND: Final = "send"
 CURSOR: Final = "cursor"
-KINDS: Final[dict[str, type[SendMessage] | type[MoveCursor]]] = {
+BLOCK: Final = "block"
+KINDS: Final[dict[str, type[SendMessage] | type[MoveCursor] | type[SetBlock]]] = {
     SEND: SendMessage,
     CURSOR: MoveCursor,
+    BLOCK: SetBlock,
 }
 """The kind that stands before a command in the log, and the command it announces."""
 

@@ -7,7 +7,7 @@ their end, with a default). Control messages are one JSON object each, told apar
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.ids import ClientId, ConversationId, GatewayId, MessageId, SessionId, UserId
+from shared.contracts.ids import ClientId, ConversationId, GatewayId, MessageId, SessionId, UserId, Username
 
 
 class Answer(NamedTuple):
@@ -67,3 +67,26 @@ class DeviceTaken:
     session_id: SessionId
     at_ms: int
     gateway_id: GatewayId
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationChanged:
+    """Members or blocks of a conversation changed: what is remembered of it is dropped. Published by delivery."""
+
+    conversation_id: ConversationId
+    user_ids: list[UserId]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """A user's name or choices, as they are now; published by the gateway that changed them.
+
+    `read_receipts`, `typing`, `last_seen`: whether others may see them.
+    """
+
+    user_id: UserId
+    username: Username
+    display_name: str
+    read_receipts: bool
+    typing: bool
+    last_seen: bool

@@ -36,6 +36,83 @@ class ReceiptFrame(TypedDict):
     at: str
 
 
+class StatusFrame(TypedDict):
+    """What became of a message, to its sender: `user` and `up_to_seq` say of which recipient, and up to where."""
+
+    type: Literal["message_status"]
+    message_id: MessageId
+    conversation_id: ConversationId
+    status: Literal["queued", "sent", "retrying", "failed"]
+    at: str
+    user: NotRequired[Username]
+    up_to_seq: NotRequired[int]
+    retry_count: NotRequired[int]
+    max_retries: NotRequired[int]
+    next_retry_at: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class ResyncFrame(TypedDict):
+    """Something was missed: with a conversation, sync it."""
+
+    type: Literal["resync"]
+    conversation_id: NotRequired[ConversationId]
+    reason: Literal["gap", "epoch_changed", "broker_reconnect", "slow", "access_changed"]
+
+
+class TypingFrame(TypedDict):
+    """A member types, or has stopped; without another one it is over after `ttl_ms`."""
+
+    type: Literal["typing"]
+    conversation_id: ConversationId
+    user: Username
+    state: Literal["start", "stop"]
+    ttl_ms: int
+
+
+class UserStatusFrame(TypedDict):
+    """How a watched user is; who is invisible is offline."""
+
+    type: Literal["user_status"]
+    user: Username
+    status: Literal["online", "away", "dnd", "offline"]
+    last_seen: NotRequired[str]
+
+
+class MemberView(TypedDict):
+    """A member of a conversation as another member sees it."""
+
+    username: Username
+    display_name: str
+    delivered_seq: int
+    read_seq: int
+
+
+class ConversationView(TypedDict):
+    """A conversation in a user's list; `unread` is counted, `last_message` is like one of a page.
+
+    `peer` is the other one where it is direct. `muted`, `pinned`, `archived`, `draft` are the user's own, `blocked`:
+    the user blocks the peer.
+    """
+
+    conversation_id: ConversationId
+    kind: Literal["direct", "group"]
+    rev: int
+    last_seq: int
+    last_message: object
+    unread: int
+    first_unread_seq: int | None
+    delivered_seq: int
+    read_seq: int
+    members: list[MemberView]
+    peer: NotRequired[MemberView]
+    muted: bool
+    pinned: bool
+    archived: bool
+    draft: str
+    blocked: bool
+
+
 @lru_cache(maxsize=4096)  # under load many messages are of one millisecond
 def rfc3339(unix_ms: int) -> str:
     """Write a time as the protocol does: UTC with milliseconds, `2026-11-22T10:00:00.123Z`."""

@@ -5,7 +5,7 @@ on unparsed. A refused query is answered with a `QueryFailed` instead; the heade
 """
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from shared.contracts.ids import ConversationId, MessageId, UserId, Username
 
@@ -29,7 +29,10 @@ class GetMembers:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member and how far it has, and has read, the conversation. `left`: a former member."""
+    """A member and how far it has, and has read, the conversation. `left`: a former member.
+
+    In replies to a user, `read_seq` of others is what they show. `display_name` is given where the reply says so.
+    """
 
     user_id: UserId
     username: Username
@@ -38,16 +41,21 @@ class Member:
     delivered_at_ms: int = 0
     read_at_ms: int = 0
     left: bool = False
+    display_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members of a conversation; `kind` is "direct" or "group", "" where there is no such conversation."""
+    """The members of a conversation; `kind` is "direct" or "group", "" where there is no such conversation.
+
+    `blocker_ids`: who of a direct conversation's pair blocks the other, also before it exists.
+    """
 
     kind: str
     members: list[Member]
     last_seq: int = 0
     rev: int = 0
+    blocker_ids: list[UserId] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +198,157 @@ class Found(Generic[M]):
     """One message like those of a `Page`; `message` is None where the asker has none of that id."""
 
     message: M | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetConversations:
+    """Ask for a user's conversations, the one with the newest message first.
+
+    `before` continues behind (time of the last message in Unix ms, conversation). `archived`: only those that are,
+    or are not; None: all. `limit` 1-200.
+    """
+
+    user_id: UserId
+    limit: int = 50
+    before: tuple[int, ConversationId] | None = None
+    archived: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations(Generic[M]):
+    """`ConversationView`s (`shared.contracts.frames`); `next` continues them, None at the end."""
+
+    items: list[M]
+    next: tuple[int, ConversationId] | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetConversation:
+    """Ask for one conversation of a user."""
+
+    user_id: UserId
+    conversation_id: ConversationId
+
+
+@dataclass(frozen=True, slots=True)
+class GetUndelivered:
+    """Ask for a user's own messages that have not reached somebody, oldest first in each conversation. `limit` 1-200.
+
+    `after` continues behind (conversation, seq, recipient's id).
+    """
+
+    user_id: UserId
+    limit: int = 50
+    after: tuple[ConversationId, int, UserId] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A message that has not reached one of its recipients, and what is done about it.
+
+    `status`: "sent" before anything was tried, "retrying", or "failed": parked, with its `reason`.
+    """
+
+    message_id: MessageId
+    conversation_id: ConversationId
+    to: Username
+    to_id: UserId
+    seq: int
+    status: Literal["sent", "retrying", "failed"]
+    retry_count: int
+    next_retry_at_ms: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredPage:
+    """A page of what is waiting; `next` continues it, None at the end."""
+
+    items: list[Undelivered]
+    next: tuple[ConversationId, int, UserId] | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetTimeline:
+    """Ask how a message went on its way, as its sender; a member who did not send it is `forbidden`."""
+
+    user_id: UserId
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to reach a recipient, or (`outcome` "failed") the moment at which trying ended."""
+
+    at_ms: int
+    attempt: int
+    outcome: Literal["retrying", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How far a message came with one recipient; times are None for what has not happened, or is not shown."""
+
+    username: Username
+    status: Literal["sent", "retrying", "failed", "delivered", "read"]
+    attempts: list[Attempt]
+    next_retry_at_ms: int | None
+    reason: str
+    delivered_at_ms: int | None
+    read_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A message from acceptance on. `stored_at_ms` is None for messages of before it was noted."""
+
+    message_id: MessageId
+    conversation_id: ConversationId
+    seq: int
+    sent_at_ms: int
+    stored_at_ms: int | None
+    recipients: list[Way]
+
+
+@dataclass(frozen=True, slots=True)
+class GetReceipts:
+    """Ask who has, and has read, a message, as a member of its conversation."""
+
+    user_id: UserId
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceipt:
+    """How far one recipient is with a message: Unix ms, None for not yet (or not shown)."""
+
+    username: Username
+    delivered_at_ms: int | None
+    read_at_ms: int | None
+    is_delivered: bool
+    is_read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceipts:
+    """One for each member but the sender, in the order of usernames."""
+
+    message_id: MessageId
+    conversation_id: ConversationId
+    seq: int
+    receipts: list[MessageReceipt]
+
+
+@dataclass(frozen=True, slots=True)
+class FindAcquainted:
+    """Ask whom of some users one may watch: who shares a conversation, and no block lies between. At most 500."""
+
+    user_id: UserId
+    others: list[UserId]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquainted:
+    """Those who may be watched, among those asked for."""
+
+    user_ids: list[UserId]

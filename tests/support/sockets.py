@@ -10,7 +10,7 @@ import httpx
 
 from deploy.verify.wire import Frame, Wire, dial
 from services.delivery.announcer import Announcer
-from services.delivery.domain import Outcome
+from services.delivery.domain.values import Outcome
 from services.delivery.handlers import BatchHandler
 from services.delivery.reader import Worker
 from services.delivery.store import Store

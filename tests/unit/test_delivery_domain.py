@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.delivery.domain import (
+from services.delivery.domain.commands import decide, recall
+from services.delivery.domain.values import (
     Changes,
     Conversation,
     CursorKept,
@@ -17,8 +18,6 @@ from services.delivery.domain import (
     Refused,
     Stored,
     View,
-    decide,
-    recall,
 )
 from shared.contracts.commands import Command, CursorState, Origin
 from shared.contracts.errors import Code

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.delivery import reader as reader_module
-from services.delivery.domain import Outcome, Refused
+from services.delivery.domain.values import Outcome, Refused
 from services.delivery.reader import Session
 from services.delivery.store import Advance, Place
 from shared.broker.log import Bundle

@@ -268,6 +268,7 @@ class Commands:
             request.reply_to,
             _folded(request.mentions) if request.mentions else (),
             request.seen_seq or 0,
+            not who.choices.read_receipts,
         )
         origin = Origin(self._gateway_id, sending.ref, session_id)
         self._writer.append(target.partition, _encode((SEND, origin, command)), sending)
@@ -276,7 +277,8 @@ class Commands:
     def _append_cursor(
         self, who: Principal, target: Target, state: CursorState, up_to_seq: int, origin: Origin
     ) -> None:
-        command = MoveCursor(target.conversation_id, who.user_id, who.username, state, up_to_seq, now_ms())
+        discreet = not who.choices.read_receipts
+        command = MoveCursor(target.conversation_id, who.user_id, who.username, state, up_to_seq, now_ms(), discreet)
         self._writer.append(target.partition, _encode((CURSOR, origin, command)), None)
 
 

@@ -6,147 +6,28 @@ the position.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, assert_never
+from typing import assert_never
 
-from shared.contracts.commands import Command, CursorState, MoveCursor, Origin, SendMessage
+from services.delivery.domain.values import (
+    BlockRow,
+    BlockSet,
+    Changes,
+    Conversation,
+    CursorKept,
+    CursorMoved,
+    Item,
+    MemberState,
+    Operation,
+    Outcome,
+    ReceiptRow,
+    Refused,
+    Stored,
+    StoredMessage,
+    View,
+)
+from shared.contracts.commands import BLOCK, CursorState, MoveCursor, Origin, SendMessage, SetBlock
 from shared.contracts.errors import Code
-from shared.contracts.ids import ConversationId, MessageId, UserId, Username, direct_conversation_id
-
-Kind = Literal["direct", "group"]
-
-
-class Item(NamedTuple):
-    """One command of the log and where it stands: partition, sequence of its bundle, place in it."""
-
-    partition: int
-    seq: int
-    place: int
-    origin: Origin
-    command: Command
-
-
-class StoredMessage(NamedTuple):
-    """A row of `message`, in the order of its columns."""
-
-    conversation_id: ConversationId
-    seq: int
-    rev: int
-    first_rev: int
-    message_id: MessageId
-    sender_id: UserId
-    sender: Username
-    client_id: str
-    request: bytes
-    content: str
-    content_type: str
-    sent_at_ms: int
-    reply_to: MessageId | None
-    mentions: tuple[Username, ...]
-
-
-class ReceiptRow(NamedTuple):
-    """A row of `receipt`: the moment at which a cursor reached a message."""
-
-    conversation_id: ConversationId
-    user_id: UserId
-    state: CursorState
-    up_to_seq: int
-    at_ms: int
-
-
-@dataclass(slots=True)
-class MemberState:
-    """A member's cursors and when they last moved (Unix ms, 0: never); `left_rev`: a former member."""
-
-    username: Username
-    delivered_seq: int = 0
-    read_seq: int = 0
-    delivered_at_ms: int = 0
-    read_at_ms: int = 0
-    left_rev: int | None = None
-
-    @property
-    def has_left(self) -> bool:
-        """Whether this is a former member."""
-        return self.left_rev is not None
-
-
-@dataclass(slots=True)
-class Conversation:
-    """A conversation with its head and its members, former ones included."""
-
-    kind: Kind
-    last_seq: int = 0
-    rev: int = 0
-    members: dict[UserId, MemberState] = field(default_factory=dict)
-    audience: tuple[UserId, ...] = ()
-    """The present members: whom its events are for."""
-
-    def count_members(self) -> None:
-        """Make `audience` anew; after every change of the members."""
-        self.audience = tuple(user for user, member in self.members.items() if not member.has_left)
-
-
-@dataclass(slots=True)
-class View:
-    """What is known of the conversations and messages that a batch speaks of."""
-
-    conversations: dict[ConversationId, Conversation]
-    messages: dict[MessageId, StoredMessage]
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a batch writes."""
-
-    messages: list[StoredMessage] = field(default_factory=list)
-    receipts: list[ReceiptRow] = field(default_factory=list)
-    heads: set[ConversationId] = field(default_factory=set)
-    members: set[tuple[ConversationId, UserId]] = field(default_factory=set)
-
-
-class Stored(NamedTuple):
-    """A message is in the store. `is_repeat`: it was before this request, which is only answered."""
-
-    origin: Origin
-    message: StoredMessage
-    audience: tuple[UserId, ...]
-    is_repeat: bool
-
-
-class CursorMoved(NamedTuple):
-    """A member has, or has read, more than before."""
-
-    origin: Origin
-    conversation_id: ConversationId
-    username: Username
-    state: CursorState
-    up_to_seq: int
-    at_ms: int
-    audience: tuple[UserId, ...]
-
-
-class CursorKept(NamedTuple):
-    """The cursor was there already: whoever asked is told where it stands."""
-
-    origin: Origin
-    conversation_id: ConversationId
-    username: Username
-    state: CursorState
-    up_to_seq: int
-    at_ms: int
-
-
-class Refused(NamedTuple):
-    """The command is not carried out; nothing is stored, a repeat is decided anew."""
-
-    origin: Origin
-    code: Code
-    detail: str
-
-
-Outcome = Stored | CursorMoved | CursorKept | Refused
+from shared.contracts.ids import ConversationId, UserId, direct_conversation_id
 
 
 def decide(items: Iterable[Item], view: View) -> tuple[list[Outcome], Changes]:
@@ -158,7 +39,9 @@ def decide(items: Iterable[Item], view: View) -> tuple[list[Outcome], Changes]:
         if isinstance(command, SendMessage):
             _send(item.origin, command, view, changes, outcomes)
         elif isinstance(command, MoveCursor):
-            outcomes.append(_move_cursor(item.origin, command, view, changes))
+            _move_cursor(item.origin, command, view, changes, outcomes)
+        elif isinstance(command, SetBlock):
+            outcomes.append(_set_block(item.origin, command, view, changes))
         else:
             assert_never(command)
     return outcomes, changes
@@ -179,19 +62,22 @@ def recall(items: Iterable[Item], view: View) -> list[Outcome]:
                 outcomes.append(Stored(item.origin, known, conversation.audience, is_repeat=False))
                 if command.seen_seq:
                     outcomes += _recall_cursor(item.origin, command.sender_id, known.conversation_id, "read", view)
-            elif known is not None:
+            elif known is not None or command.message_id in view.operations:
                 outcomes.append(_conflict(item.origin))
             elif (refused := _refuse_message(item.origin, command, view)) is not None:
                 outcomes.append(refused)
         elif isinstance(command, MoveCursor):
             found = _recall_cursor(item.origin, command.user_id, command.conversation_id, command.state, view)
             outcomes += found or [Refused(item.origin, Code.NOT_FOUND, _NO_CONVERSATION)]
+        elif isinstance(command, SetBlock):
+            outcomes.append(_recall_block(item.origin, command, view))
         else:
             assert_never(command)
     return outcomes
 
 
 _NO_CONVERSATION = "There is no such conversation."
+_BLOCKED = "You can't write to this user."
 
 
 def _send(origin: Origin, command: SendMessage, view: View, changes: Changes, outcomes: list[Outcome]) -> None:
@@ -202,6 +88,9 @@ def _send(origin: Origin, command: SendMessage, view: View, changes: Changes, ou
         else:
             audience = view.conversations[known.conversation_id].audience
             outcomes.append(Stored(origin, known, audience, is_repeat=True))
+        return
+    if command.message_id in view.operations:
+        outcomes.append(_conflict(origin))
         return
     refused = _refuse_message(origin, command, view)
     if refused is not None:
@@ -243,8 +132,9 @@ def _send(origin: Origin, command: SendMessage, view: View, changes: Changes, ou
             "read",
             min(command.seen_seq, seq),
             command.sent_at_ms,
+            command.discreet,
         )
-        outcomes.append(_move_cursor(origin, seen, view, changes))
+        _move_cursor(origin, seen, view, changes, outcomes)
     if sender.delivered_seq == seq - 1:  # nothing undelivered lies between: the sender has its own message
         sender.delivered_seq, sender.delivered_at_ms = seq, command.sent_at_ms
         changes.members.add((conversation_id, command.sender_id))
@@ -262,6 +152,13 @@ def _refuse_message(origin: Origin, command: SendMessage, view: View) -> Refused
             return Refused(origin, Code.NOT_FOUND, _NO_CONVERSATION)
         if member.has_left:
             return Refused(origin, Code.NOT_MEMBER, "You are not a member of this conversation any more.")
+    if blockers := view.blockers.get(command.conversation_id):
+        detail = "You blocked this user. Unblock to write." if command.sender_id in blockers else _BLOCKED
+        return Refused(origin, Code.BLOCKED, detail)
+    return _refuse_reply(origin, command, view)
+
+
+def _refuse_reply(origin: Origin, command: SendMessage, view: View) -> Refused | None:
     if command.reply_to is not None:
         target = view.messages.get(command.reply_to)
         if target is None or target.conversation_id != command.conversation_id:
@@ -276,25 +173,78 @@ def _open_direct(command: SendMessage) -> Conversation:
     return conversation
 
 
-def _move_cursor(origin: Origin, command: MoveCursor, view: View, changes: Changes) -> Outcome:
+def _move_cursor(origin: Origin, command: MoveCursor, view: View, changes: Changes, outcomes: list[Outcome]) -> None:
     conversation_id, user_id, at_ms = command.conversation_id, command.user_id, command.at_ms
     conversation = view.conversations.get(conversation_id)
     member = conversation.members.get(user_id) if conversation is not None else None
     if conversation is None or member is None:
-        return Refused(origin, Code.NOT_FOUND, _NO_CONVERSATION)
+        outcomes.append(Refused(origin, Code.NOT_FOUND, _NO_CONVERSATION))
+        return
     if member.has_left:
-        return Refused(origin, Code.NOT_MEMBER, "You are not a member of this conversation any more.")
+        outcomes.append(Refused(origin, Code.NOT_MEMBER, "You are not a member of this conversation any more."))
+        return
     up_to = min(command.up_to_seq, conversation.last_seq)
     if up_to <= (member.read_seq if command.state == "read" else member.delivered_seq):
-        return _kept(origin, conversation_id, member, command.state, at_ms)
+        outcomes.append(_kept(origin, conversation_id, member, command.state, at_ms))
+        return
+    has_delivered = up_to > member.delivered_seq
+    is_hidden = command.state == "read" and command.discreet
     if command.state == "read":
         member.read_seq, member.read_at_ms = up_to, at_ms
-        changes.receipts.append(ReceiptRow(conversation_id, user_id, "read", up_to, at_ms))
-    if up_to > member.delivered_seq:
+        if not is_hidden:
+            member.shown_read_seq, member.shown_read_at_ms = up_to, at_ms
+            changes.receipts.append(ReceiptRow(conversation_id, user_id, "read", up_to, at_ms))
+    if has_delivered:
         member.delivered_seq, member.delivered_at_ms = up_to, at_ms
         changes.receipts.append(ReceiptRow(conversation_id, user_id, "delivered", up_to, at_ms))
+        changes.delivered.add((conversation_id, user_id))
     changes.members.add((conversation_id, user_id))
-    return CursorMoved(origin, conversation_id, member.username, command.state, up_to, at_ms, conversation.audience)
+    moved = CursorMoved(
+        origin, conversation_id, member.username, command.state, up_to, at_ms, conversation.audience, user_id
+    )
+    if is_hidden:
+        if has_delivered:
+            outcomes.append(moved._replace(state="delivered"))
+        moved = moved._replace(audience=(user_id,))
+    outcomes.append(moved)
+
+
+def _set_block(origin: Origin, command: SetBlock, view: View, changes: Changes) -> Outcome:
+    pair = (command.user_id, command.peer_id)
+    known = view.operations.get(command.operation_id)
+    if known is not None and known.request == command.request:
+        return BlockSet(origin, command.operation_id, known.conversation_id, pair, is_repeat=True)
+    if known is not None or command.operation_id in view.messages:
+        return _conflict(origin)
+    is_pair = command.peer_id not in {"", command.user_id}
+    conversation_id = command.conversation_id
+    if not is_pair or direct_conversation_id(*pair) != conversation_id:
+        return Refused(origin, Code.NOT_FOUND, "There is no such user.")
+    operation = Operation(
+        command.operation_id, conversation_id, command.user_id, BLOCK, command.request, 0, command.at_ms
+    )
+    view.operations[command.operation_id] = operation
+    changes.operations.append(operation)
+    blockers = view.blockers.get(conversation_id, frozenset())
+    if command.is_blocked and command.user_id not in blockers:
+        view.blockers[conversation_id] = blockers | {command.user_id}
+        changes.blocks[conversation_id, command.user_id] = BlockRow(
+            conversation_id, command.user_id, command.peer_id, command.peer, command.at_ms
+        )
+    elif not command.is_blocked and command.user_id in blockers:
+        view.blockers[conversation_id] = blockers - {command.user_id}
+        changes.blocks[conversation_id, command.user_id] = None
+    return BlockSet(origin, command.operation_id, conversation_id, pair, is_repeat=False)
+
+
+def _recall_block(origin: Origin, command: SetBlock, view: View) -> Outcome:
+    known = view.operations.get(command.operation_id)
+    if known is not None and known.request == command.request:
+        pair = (command.user_id, command.peer_id)
+        return BlockSet(origin, command.operation_id, known.conversation_id, pair, is_repeat=False)
+    if known is not None or command.operation_id in view.messages:
+        return _conflict(origin)
+    return Refused(origin, Code.NOT_FOUND, "There is no such user.")
 
 
 def _kept(
@@ -314,10 +264,21 @@ def _recall_cursor(
     member = conversation.members.get(user_id) if conversation is not None else None
     if conversation is None or member is None:
         return []
-    kept = _kept(origin, conversation_id, member, state, 0)
-    if kept.up_to_seq == 0 or kept.at_ms == 0:
-        return []
-    return [CursorMoved(*kept, conversation.audience)]
+    everyone = conversation.audience
+    found: list[Outcome] = []
+
+    def tell(what: CursorState, seq: int, at_ms: int, audience: tuple[UserId, ...]) -> None:
+        if seq and at_ms:
+            moved = CursorMoved(origin, conversation_id, member.username, what, seq, at_ms, audience, user_id)
+            found.append(moved)
+
+    if state == "delivered" or member.read_seq > member.shown_read_seq:
+        tell("delivered", member.delivered_seq, member.delivered_at_ms, everyone)
+    if state == "read":
+        tell("read", member.shown_read_seq, member.shown_read_at_ms, everyone)
+        if member.read_seq > member.shown_read_seq:
+            tell("read", member.read_seq, member.read_at_ms, (user_id,))
+    return found
 
 
 def _conflict(origin: Origin) -> Refused:

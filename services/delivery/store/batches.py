@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from the names of our own tables and columns alone
 """All of delivery's SQL: one transaction takes a batch of the log together with its position, or nothing of it."""
 
 import asyncio
@@ -11,19 +10,21 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import sqlalchemy as sa
 import sqlalchemy.exc
 
-from services.delivery.domain import (
+from services.delivery.domain.commands import decide, recall
+from services.delivery.domain.values import (
+    BlockRow,
     Changes,
     Conversation,
     Item,
     Kind,
     MemberState,
+    Operation,
     Outcome,
     StoredMessage,
     View,
-    decide,
-    recall,
 )
-from shared.contracts.commands import SendMessage
+from services.delivery.store.statements import Statements
+from shared.contracts.commands import SendMessage, SetBlock
 from shared.contracts.ids import ConversationId, LogId, MessageId, UserId, Username
 from shared.database import tables
 from shared.database.engine import KEY_LOOKUPS, is_sqlite, open_engine, open_sync_sqlite
@@ -63,8 +64,9 @@ class Store:
     """Delivery's tables. What it remembers of conversations is true as long as its position is: see `forget`."""
 
     def __init__(self, url: str) -> None:
-        self._sql = _Statements("sqlite" if is_sqlite(url) else "postgresql")
+        self._sql = Statements("sqlite" if is_sqlite(url) else "postgresql")
         self._conversations: dict[ConversationId, Conversation] = {}
+        self._blockers: dict[ConversationId, frozenset[UserId]] = {}
         self._thread = ThreadPoolExecutor(1, "delivery-writer") if is_sqlite(url) else None
         self._sqlite = open_sync_sqlite(url) if is_sqlite(url) else None
         self._postgres = None if is_sqlite(url) else open_engine(url, "writer", pool_size=2, planner=KEY_LOOKUPS)
@@ -80,6 +82,7 @@ class Store:
     def forget(self) -> None:
         """Drop what is remembered; after anything that shows that somebody else may have written."""
         self._conversations.clear()
+        self._blockers.clear()
 
     async def ping(self) -> str:
         """Ask the database for anything; returns the kind of database."""
@@ -134,8 +137,8 @@ class Store:
         self.forget()
         await self._in_transaction(write)
 
-    async def apply(self, items: Sequence[Item], advance: Advance) -> list[Outcome]:
-        """Carry out commands and move the position, in one transaction.
+    async def apply(self, items: Sequence[Item], advance: Advance, now_ms: int) -> list[Outcome]:
+        """Carry out commands and move the position, in one transaction; `now_ms` is noted, nothing depends on it.
 
         Raises:
             Overtaken: the position was not where `advance` starts.
@@ -148,7 +151,7 @@ class Store:
             if not items:
                 return []
             outcomes, changes = decide(items, self._view(tx, items))
-            self._write(tx, changes)
+            self._write(tx, changes, now_ms)
             return outcomes
 
         try:
@@ -176,7 +179,7 @@ class Store:
                 try:
                     with tx.begin_nested():
                         _, changes = decide([item], self._view(tx, [item]))
-                        self._write(tx, changes)
+                        self._write(tx, changes, 0)
                 except Exception as error:
                     if not _is_poison(error):
                         raise
@@ -212,30 +215,23 @@ class Store:
             raise Overtaken
 
     def _view(self, tx: sa.Connection, items: Sequence[Item]) -> View:
-        messages = self._find_messages(tx, items)
+        ids = _ids_in(items)
+        messages = {row[4]: _stored(row) for row in self._find(tx, self._sql.find_messages, ids)}
+        operations = {row[0]: Operation._make(row) for row in self._find(tx, self._sql.find_operations, ids)}
         wanted = {item.command.conversation_id for item in items}
         wanted.update(message.conversation_id for message in messages.values())
         remembered = self._conversations
         if len(remembered) > CACHED_CONVERSATIONS:
-            remembered.clear()
+            self.forget()
         missing = [conversation_id for conversation_id in wanted if conversation_id not in remembered]
         if missing:
             self._read_conversations(tx, missing)
         # Conversations that come into being are put into what is remembered: it is the view's own dictionary.
-        return View(remembered, messages)
+        return View(remembered, messages, operations, self._blockers)
 
-    def _find_messages(self, tx: sa.Connection, items: Sequence[Item]) -> dict[MessageId, StoredMessage]:
-        ids: list[MessageId] = []
-        for item in items:
-            command = item.command
-            if isinstance(command, SendMessage):
-                ids.append(command.message_id)
-                if command.reply_to is not None:
-                    ids.append(command.reply_to)
-        if not ids:
-            return {}
-        rows = tx.exec_driver_sql(self._sql.find_messages, (json.dumps(ids),)).all()
-        return {row[4]: _stored(row) for row in rows}
+    @staticmethod
+    def _find(tx: sa.Connection, statement: str, ids: Sequence[str]) -> Sequence[Sequence[Any]]:
+        return tx.exec_driver_sql(statement, (json.dumps(ids),)).all() if ids else ()
 
     def _read_conversations(self, tx: sa.Connection, ids: Sequence[ConversationId]) -> None:
         keys = (json.dumps(ids),)
@@ -244,13 +240,16 @@ class Store:
         for row in tx.exec_driver_sql(self._sql.find_members, keys).all():
             self._conversations[row[0]].members[UserId(row[1])] = MemberState(Username(row[2]), *row[3:])
         for conversation_id in ids:
+            self._blockers.pop(conversation_id, None)
             if conversation_id in self._conversations:
                 self._conversations[conversation_id].count_members()
+        for conversation_id, blocker in tx.exec_driver_sql(self._sql.find_blockers, keys).all():
+            self._blockers[conversation_id] = self._blockers.get(conversation_id, frozenset()) | {blocker}
 
-    def _write(self, tx: sa.Connection, changes: Changes) -> None:
+    def _write(self, tx: sa.Connection, changes: Changes, now_ms: int) -> None:
         view = self._conversations
         if changes.messages:
-            tx.exec_driver_sql(self._sql.insert_messages, [_row(message) for message in changes.messages])
+            tx.exec_driver_sql(self._sql.insert_messages, [_row(message, now_ms) for message in changes.messages])
         if changes.heads:
             heads = [
                 (conversation_id, head.kind, head.last_seq, head.rev)
@@ -262,6 +261,23 @@ class Store:
             tx.exec_driver_sql(self._sql.upsert_members, _member_rows(view, sorted(changes.members)))
         if changes.receipts:
             tx.exec_driver_sql(self._sql.insert_receipts, changes.receipts)
+        if changes.delivered:
+            reached = [(user, c, view[c].members[user].delivered_seq) for c, user in sorted(changes.delivered)]
+            tx.exec_driver_sql(self._sql.close_retries, (json.dumps(reached),))
+        if changes.operations:
+            tx.exec_driver_sql(self._sql.insert_operations, changes.operations)
+        if changes.blocks:
+            self._write_blocks(tx, changes.blocks)
+
+    def _write_blocks(self, tx: sa.Connection, blocks: Mapping[tuple[ConversationId, UserId], BlockRow | None]) -> None:
+        table = tables.block
+        for conversation_id, blocker in blocks:
+            tx.execute(
+                sa.delete(table).where(table.c.conversation_id == conversation_id, table.c.blocker_id == blocker)
+            )
+        rows = [row._asdict() for row in blocks.values() if row is not None]
+        if rows:
+            tx.execute(sa.insert(table), rows)
 
 
 def _is_poison(error: BaseException) -> bool:
@@ -279,50 +295,6 @@ class _DryRun(Exception):
     """Ends a transaction that shall leave nothing behind."""
 
 
-class _Statements:
-    """The statements of the hot path in a database's own words; lists travel as one JSON parameter.
-
-    Their text never changes, so that both drivers keep them prepared.
-    """
-
-    def __init__(self, database: str) -> None:
-        each = "json_each({})" if database == "sqlite" else "json_array_elements(CAST({} AS json))"
-        text = "{}.value" if database == "sqlite" else "({}.value #>> '{{}}')"
-        keys = f"(SELECT {text.format('k')} AS key FROM {each.format(self._mark(database, 1))} AS k) AS k"
-        numbers = ", ".join(f"CAST(m.value ->> {i} AS BIGINT) AS n{i}" for i in range(4))
-        moves = f"(SELECT {numbers} FROM {each.format(self._mark(database, 1))} AS m) AS m"
-        self.advance = (
-            f"UPDATE log_position SET stream_seq = m.n2, announced_seq = m.n3 FROM {moves}"
-            f" WHERE partition = m.n0 AND stream_seq = m.n1 AND log_id = {self._mark(database, 2)}"
-        )
-        self.find_messages = self._select(tables.message, keys, "message_id")
-        self.find_conversations = self._select(tables.conversation, keys, "id")
-        self.find_members = self._select(tables.member, keys, "conversation_id")
-        self.insert_messages = self._insert(database, tables.message)
-        self.insert_receipts = self._insert(database, tables.receipt) + " ON CONFLICT DO NOTHING"
-        self.upsert_conversations = self._upsert(database, tables.conversation, ("id",))
-        self.upsert_members = self._upsert(database, tables.member, ("conversation_id", "user_id"))
-
-    @staticmethod
-    def _mark(database: str, number: int) -> str:
-        return "?" if database == "sqlite" else f"${number}"
-
-    @staticmethod
-    def _select(table: sa.Table, keys: str, column: str) -> str:
-        columns = ", ".join(f"t.{c.name}" for c in table.columns)
-        return f"SELECT {columns} FROM {keys} JOIN {table.name} AS t ON t.{column} = k.key"
-
-    def _insert(self, database: str, table: sa.Table) -> str:
-        names = ", ".join(c.name for c in table.columns)
-        marks = ", ".join(self._mark(database, i + 1) for i in range(len(table.columns)))
-        return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
-
-    def _upsert(self, database: str, table: sa.Table, key: Iterable[str]) -> str:
-        changed = ", ".join(f"{c.name} = excluded.{c.name}" for c in table.columns if c.name not in key)
-        insert = self._insert(database, table)
-        return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-
-
 def _begin_positions(tx: sa.Connection, log_id: LogId, partitions: int, after_seq: int) -> None:
     rows = [
         {"partition": p, "log_id": log_id, "stream_seq": after_seq, "announced_seq": after_seq}
@@ -331,13 +303,27 @@ def _begin_positions(tx: sa.Connection, log_id: LogId, partitions: int, after_se
     tx.execute(sa.insert(tables.log_position), rows)
 
 
-def _row(message: StoredMessage) -> tuple[Any, ...]:
+def _ids_in(items: Iterable[Item]) -> list[MessageId]:
+    """List the ids under which messages or operations of these commands may be known."""
+    ids: list[MessageId] = []
+    for item in items:
+        command = item.command
+        if isinstance(command, SendMessage):
+            ids.append(command.message_id)
+            if command.reply_to is not None:
+                ids.append(command.reply_to)
+        elif isinstance(command, SetBlock):
+            ids.append(command.operation_id)
+    return ids
+
+
+def _row(message: StoredMessage, now_ms: int) -> tuple[Any, ...]:
     mentions = json.dumps(message.mentions) if message.mentions else None
-    return (*message[:-1], mentions)
+    return (*message[:-1], mentions, now_ms)
 
 
 def _stored(row: Sequence[Any]) -> StoredMessage:
-    *columns, mentions = row
+    *columns, mentions, _stored_at_ms = row
     return StoredMessage._make((*columns, tuple(json.loads(mentions)) if mentions else ()))
 
 
@@ -357,6 +343,8 @@ def _member_rows(
                 member.delivered_at_ms,
                 member.read_at_ms,
                 member.left_rev,
+                member.shown_read_seq,
+                member.shown_read_at_ms,
             )
         )
     return rows
