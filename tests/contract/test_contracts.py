@@ -10,7 +10,7 @@ from services.gateway.protocol import closing, inbound, outbound
 from services.gateway.protocol.closing import Closing
 from services.gateway.settings import Settings
 from shared.contracts import subjects
-from shared.contracts.commands import KINDS, MoveCursor, Origin, SendMessage, request_hash
+from shared.contracts.commands import KINDS, MoveCursor, Origin, SendMessage, SetBlock, request_hash
 from shared.contracts.errors import HTTP_STATUS, RETRYABLE, Code
 from shared.contracts.events import Announcement, Answer
 from shared.contracts.frames import rfc3339
@@ -45,8 +45,20 @@ def test_the_fields_of_the_log_only_grow_at_their_end() -> None:
         "reply_to",
         "mentions",
         "seen_seq",
+        "discreet",
     )
-    assert MoveCursor._fields == ("conversation_id", "user_id", "username", "state", "up_to_seq", "at_ms")
+    assert MoveCursor._fields == ("conversation_id", "user_id", "username", "state", "up_to_seq", "at_ms", "discreet")
+    assert SetBlock._fields == (
+        "operation_id",
+        "conversation_id",
+        "user_id",
+        "username",
+        "peer_id",
+        "peer",
+        "request",
+        "is_blocked",
+        "at_ms",
+    )
     assert Answer._fields == (
         "ref",
         "code",

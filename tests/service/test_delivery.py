@@ -13,6 +13,7 @@ from services.delivery.domain.values import Outcome
 from shared.broker import dead_letters
 from shared.broker.connection import Connection
 from shared.contracts.commands import SEND, Origin
+from shared.contracts.errors import Code
 from shared.contracts.events import Announcement
 from shared.contracts.ids import MessageId, partition_of
 from shared.database import migrate, tables
@@ -20,6 +21,7 @@ from shared.database.engine import open_engine
 from tests.support.delivery import (
     GATEWAY,
     PARTITIONS,
+    a_block,
     a_cursor,
     a_message,
     conversation,
@@ -305,3 +307,42 @@ async def empty(database_url: str) -> None:
         for table in tables.metadata.sorted_tables:
             await writing.execute(sa.delete(table))
     await engine.dispose()
+
+
+async def test_a_block_outlives_delivery_and_stops_both_of_the_pair(parts: tuple[str, str]) -> None:
+    async with gateway(parts[0]) as gate:
+        async with delivery(*parts):
+            assert (await gate.answer(gate.put(a_block("ann", "ben", "b1")))).code == ""
+            assert (await gate.answer(gate.put(a_block("ann", "ben", "b1")))).duplicate
+        async with delivery(*parts):
+            assert (await gate.answer(gate.put(a_message("ben", "ann", "m1")))).code == Code.BLOCKED
+            assert (await gate.answer(gate.put(a_message("ann", "ben", "m1")))).code == Code.BLOCKED
+            assert (await gate.answer(gate.put(a_message("ann", "cat", "b1")))).code == Code.ID_CONFLICT
+            assert (await gate.answer(gate.put(a_block("ann", "ben", "b2", is_blocked=False)))).code == ""
+            assert (await gate.answer(gate.put(a_message("ben", "ann", "m1")))).seq == 1
+    assert await rows(parts[1], tables.block) == []
+    assert len(await rows(parts[1], tables.operation)) == 2
+
+
+async def test_a_delivered_cursor_closes_the_entry_that_it_reaches_in_the_same_step(parts: tuple[str, str]) -> None:
+    waiting = {
+        "username": "ben", "state": "failed", "attempt": 3, "opened_at_ms": 1, "next_at_ms": 1, "reason": "no_device",
+    }  # fmt: skip
+    async with delivery(*parts), gateway(parts[0]) as gate:
+        await gate.answered([gate.put(a_message("ann", "ben", f"m{n}")) for n in range(4)])
+        await gate.answered([gate.put(a_message("cat", "ben", f"m{n}")) for n in range(4)])
+        engine = open_engine(parts[1], "writer", pool_size=1)
+        async with engine.begin() as writing:
+            await writing.execute(
+                sa.insert(tables.retry),
+                [
+                    {**waiting, "user_id": user("ben"), "conversation_id": conversation(other, "ben"), "up_to_seq": 3}
+                    for other in ("ann", "cat")
+                ],
+            )
+        await engine.dispose()
+        await gate.answered([gate.put(a_cursor("ben", "ann", "delivered", 2))])
+        assert len(await rows(parts[1], tables.retry)) == 2
+        await gate.answered([gate.put(a_cursor("ben", "ann", "read", 3))])
+        left = await rows(parts[1], tables.retry)
+    assert [row.conversation_id for row in left] == [conversation("cat", "ben")]

@@ -17,7 +17,17 @@ from shared.broker.connection import Connection
 from shared.broker.publisher import BundleWriter
 from shared.broker.streams import StreamSettings, log_state, provision
 from shared.contracts import subjects
-from shared.contracts.commands import CURSOR, SEND, Command, CursorState, MoveCursor, Origin, SendMessage, request_hash
+from shared.contracts.commands import (
+    BLOCK,
+    KINDS,
+    Command,
+    CursorState,
+    MoveCursor,
+    Origin,
+    SendMessage,
+    SetBlock,
+    request_hash,
+)
 from shared.contracts.events import Announcement, Answer
 from shared.contracts.ids import (
     ClientId,
@@ -104,7 +114,7 @@ class Gateway:
     def put(self, command: Command, *, session: str = "") -> int:
         """Append a command; returns the reference under which its answer comes."""
         self._refs += 1
-        kind = SEND if isinstance(command, SendMessage) else CURSOR
+        kind = next(kind for kind, of in KINDS.items() if isinstance(command, of))
         origin = Origin(GATEWAY, self._refs, SessionId(session))
         item = msgspec.msgpack.encode((kind, origin, command))
         self.writer.append(partition_of(command.conversation_id, PARTITIONS), item, self._refs)
@@ -206,9 +216,27 @@ def a_message(
     )
 
 
-def a_cursor(name: str, other: str, state: CursorState, up_to_seq: int, at_ms: int = 1_760_000_001_000) -> MoveCursor:
+def a_cursor(
+    name: str, other: str, state: CursorState, up_to_seq: int, at_ms: int = 1_760_000_001_000, *, discreet: bool = False
+) -> MoveCursor:
     """Write a receipt of a direct conversation."""
-    return MoveCursor(conversation(name, other), user(name), Username(name), state, up_to_seq, at_ms)
+    return MoveCursor(conversation(name, other), user(name), Username(name), state, up_to_seq, at_ms, discreet)
+
+
+def a_block(name: str, other: str, client_id: str, *, is_blocked: bool = True) -> SetBlock:
+    """Write a block of one by the other, or the end of it."""
+    conversation_id = conversation(name, other)
+    return SetBlock(
+        message_id(user(name), ClientId(client_id)),
+        conversation_id,
+        user(name),
+        Username(name),
+        user(other),
+        Username(other),
+        request_hash(BLOCK, conversation_id, str(is_blocked), None, ()),
+        is_blocked,
+        1_760_000_002_000,
+    )
 
 
 async def eventually(condition: Callable[[], bool], timeout_s: float = 10, what: str = "it") -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.delivery.domain.commands import decide, recall
 from services.delivery.domain.values import (
+    BlockSet,
     Changes,
     Conversation,
     CursorKept,
@@ -22,7 +23,7 @@ from services.delivery.domain.values import (
 from shared.contracts.commands import Command, CursorState, Origin
 from shared.contracts.errors import Code
 from shared.contracts.ids import ConversationId, GatewayId, SessionId, Username
-from tests.support.delivery import a_cursor, a_message, conversation, user
+from tests.support.delivery import a_block, a_cursor, a_message, conversation, user
 
 PEOPLE = ["ann", "ben", "cat"]
 
@@ -42,10 +43,18 @@ def cursors(draw: st.DrawFn) -> Command:
     """Draw a receipt, also above the last message."""
     who, other = draw(a_pair)
     state: CursorState = draw(st.sampled_from(["delivered", "read"]))
-    return a_cursor(who, other, state, draw(st.integers(1, 12)))
+    return a_cursor(who, other, state, draw(st.integers(1, 12)), discreet=draw(st.booleans()))
 
 
-logs = st.lists(st.one_of(sends(), cursors()), max_size=60)
+@st.composite
+def blocks(draw: st.DrawFn) -> Command:
+    """Draw a block or its end, under ids that messages have too."""
+    who, other = draw(a_pair)
+    return a_block(who, other, f"m{draw(st.integers(0, 30))}", is_blocked=draw(st.booleans()))
+
+
+logs = st.lists(st.one_of(sends(), cursors(), blocks()), max_size=60)
+logs_without_refusals = st.lists(st.one_of(sends(), cursors()), max_size=60)
 
 
 def items(commands: Sequence[Command]) -> list[Item]:
@@ -68,6 +77,8 @@ def state(view: View) -> object:
             for name, c in view.conversations.items()
         },
         dict(view.messages),
+        dict(view.operations),
+        {name: blockers for name, blockers in view.blockers.items() if blockers},
     )
 
 
@@ -84,7 +95,7 @@ def test_a_log_decides_the_same_however_it_is_cut_into_batches(commands: list[Co
     assert state(pieces) == state(whole)
 
 
-@given(logs)
+@given(logs_without_refusals)  # what was refused is decided anew
 def test_a_replay_from_the_beginning_stores_no_message_twice(commands: list[Command]) -> None:
     view = empty_view()
     first, _ = decide(items(commands), view)
@@ -121,7 +132,8 @@ def test_seqs_are_dense_and_cursors_only_grow(commands: list[Command]) -> None:
                 seqs.setdefault(outcome.message.conversation_id, []).append(outcome.message.seq)
         for name, found in view.conversations.items():
             for who, member in found.members.items():
-                assert member.read_seq <= member.delivered_seq <= found.last_seq
+                assert member.shown_read_seq <= member.read_seq <= member.delivered_seq <= found.last_seq
+                marks.setdefault((name, who, "shown"), []).append(member.shown_read_seq)
                 marks.setdefault((name, who, "delivered"), []).append(member.delivered_seq)
                 marks.setdefault((name, who, "read"), []).append(member.read_seq)
     for name, found_seqs in seqs.items():
@@ -180,3 +192,68 @@ def test_an_own_message_counts_as_delivered_only_where_nothing_undelivered_lies_
     members = view.conversations[conversation("ann", "ben")].members
     assert members[user("ann")].delivered_seq == 2
     assert members[user("ben")].delivered_seq == 0
+
+
+def test_who_reads_discreetly_tells_the_others_of_the_delivery_alone() -> None:
+    view = empty_view()
+    decide(items([a_message("ann", "ben", f"m{n}") for n in range(3)]), view)
+    outcomes, changes = decide(items([a_cursor("ben", "ann", "read", 2, discreet=True)]), view)
+    told = [(o.state, o.up_to_seq, set(o.audience)) for o in outcomes if isinstance(o, CursorMoved)]
+    assert told == [("delivered", 2, {user("ann"), user("ben")}), ("read", 2, {user("ben")})]
+    assert [(row.state, row.up_to_seq) for row in changes.receipts] == [("delivered", 2)]
+    ben = view.conversations[conversation("ann", "ben")].members[user("ben")]
+    assert (ben.delivered_seq, ben.read_seq, ben.shown_read_seq) == (2, 2, 0)
+    again = recall(items([a_cursor("ben", "ann", "read", 2, discreet=True)]), view)
+    assert [(o.state, o.up_to_seq, set(o.audience)) for o in again if isinstance(o, CursorMoved)] == told
+    openly, _ = decide(items([a_cursor("ben", "ann", "read", 3)]), view)
+    assert [(o.state, set(o.audience)) for o in openly if isinstance(o, CursorMoved)] == [
+        ("read", {user("ann"), user("ben")})
+    ]
+
+
+def test_a_block_stops_both_of_a_pair_until_it_ends_and_needs_no_conversation() -> None:
+    view = empty_view()
+    outcomes, changes = decide(
+        items(
+            [
+                a_block("ann", "ben", "b1"),
+                a_message("ben", "ann", "m1"),
+                a_message("ann", "ben", "m1"),
+                a_message("ann", "cat", "m2"),
+                a_block("ann", "ben", "b2", is_blocked=False),
+                a_message("ben", "ann", "m1"),
+            ]
+        ),
+        view,
+    )
+    assert [o.code if isinstance(o, Refused) else type(o) for o in outcomes] == [
+        BlockSet,
+        Code.BLOCKED,
+        Code.BLOCKED,
+        Stored,
+        BlockSet,
+        Stored,
+    ]
+    assert changes.blocks == {(conversation("ann", "ben"), user("ann")): None}
+    assert len(changes.operations) == 2
+
+
+def test_an_id_names_one_request_whatever_kind_it_is() -> None:
+    view = empty_view()
+    commands = [
+        a_block("ann", "ben", "x"),
+        a_message("ann", "cat", "x"),
+        a_block("ann", "ben", "x", is_blocked=False),
+        a_block("ann", "ben", "x"),
+        a_message("ann", "cat", "y"),
+        a_block("ann", "ben", "y"),
+    ]
+    outcomes, _ = decide(items(commands), view)
+    assert [o.code if isinstance(o, Refused) else getattr(o, "is_repeat", None) for o in outcomes] == [
+        False,
+        Code.ID_CONFLICT,
+        Code.ID_CONFLICT,
+        True,
+        False,
+        Code.ID_CONFLICT,
+    ]
