@@ -72,7 +72,7 @@ def test_the_fields_of_the_log_only_grow_at_their_end() -> None:
         "frame",
     )
     assert Announcement._fields == ("to", "conversation_id", "rev", "frame", "skip", "author", "client_id")
-    assert {"send": SendMessage, "cursor": MoveCursor} == KINDS
+    assert {"send": SendMessage, "cursor": MoveCursor, "block": SetBlock} == KINDS
 
 
 def test_every_code_is_on_the_page_with_its_http_status_and_whether_to_repeat() -> None:
