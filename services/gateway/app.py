@@ -14,6 +14,7 @@ from services.gateway.api.envelope import Envelope
 from services.gateway.api.reads import Reads
 from services.gateway.commands.commands import Commands
 from services.gateway.commands.commands import running as commands_running
+from services.gateway.commands.refused import Refused
 from services.gateway.fanout.hub import Hub
 from services.gateway.fanout.hub import running as hub_running
 from services.gateway.guards.attempts import Attempts
@@ -23,7 +24,7 @@ from services.gateway.guards.proofs import Proofs
 from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
 from services.gateway.settings import Settings, load
-from services.gateway.store import Accounts
+from services.gateway.store import Accounts, Belongings
 from services.gateway.ws.endpoint import Endpoint, route
 from services.gateway.ws.endpoint import running as endpoint_running
 from services.gateway.ws.server import HttpProtocol, PicowsProtocol
@@ -56,6 +57,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
     metrics = Metrics("gateway")
     connection = Connection(settings.nats_url, f"gateway {gateway_id}")
     accounts = Accounts(settings.database_url)
+    refused = Refused(Belongings(accounts), metrics)
     proofs = Proofs(accounts, session_idle=settings.session_idle)
     passwords = _passwords(settings, metrics)
     revocations = Revocations(connection)
@@ -80,8 +82,11 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
             connection.on_reconnect.append(proofs.forget_all)
             try:
                 async with (
+                    refused.running(),
                     hub_running(connection, settings, gateway_id, metrics, still_signed_in) as hub,
-                    commands_running(connection, accounts.find_user, settings, gateway_id, metrics) as commands,
+                    commands_running(
+                        connection, accounts.find_user, settings, gateway_id, metrics, refused
+                    ) as commands,
                     endpoint_running(connection, gate, settings, hub, commands, metrics, patience=patience) as endpoint,
                 ):
                     revocations.listeners += [proofs.forget, hub.end_sign_ins]

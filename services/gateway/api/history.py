@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from services.gateway.api.asking import Asking
 from services.gateway.api.paging import (
+    DEFAULT_PAGE,
     After,
     Around,
     At,
@@ -43,7 +44,6 @@ from shared.contracts.ids import ConversationId, MessageId, UserId, direct_conve
 from shared.contracts.queries import GetMessage, GetPage, Page
 from shared.contracts.subjects import MESSAGE, PAGE
 
-DEFAULT_PAGE: Final = 50
 _PAGE_REFUSALS: Final = (Code.INVALID, Code.UNAUTHENTICATED, Code.NOT_FOUND)
 
 

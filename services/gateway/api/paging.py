@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -14,10 +14,14 @@ from shared.contracts.ids import MessageId, is_id
 from shared.contracts.queries import Page
 
 Direction = Literal["older", "newer"]
+P = TypeVar("P")
+
+DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 MAX_SEQ: Final = 2**63 - 1
 
-PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many messages at most")]
+PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many at most")]
+Cursor = Annotated[str | None, QueryParameter(description="A page's `next`: what comes behind it")]
 Before = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is older")]
 After = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is newer")]
 Around = Annotated[str | None, QueryParameter(description="A message_id: that message, with its neighbours")]
@@ -78,11 +82,20 @@ def read_place(name: str, text: str) -> int | MessageId:
     Raises:
         Refusal: `invalid`.
     """
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        return msgspec.json.decode(urlsafe_b64decode(padded.encode()), type=_Position).seq
-    except (ValueError, msgspec.MsgspecError):  # not one of our cursors
-        return read_message_id(name, text)
+    position = _decoded(text, _Position)
+    return read_message_id(name, text) if position is None else position.seq
+
+
+def read_cursor(text: str, kind: type[P]) -> P:
+    """Read the cursor of a list as the place that was written into it.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    place = _decoded(text, kind)
+    if place is None:
+        raise Refusal(Code.INVALID, "cursor is not a page's next.", fields={"cursor": "is not valid"})
+    return place
 
 
 def read_message_id(name: str, text: str) -> MessageId:
@@ -115,9 +128,17 @@ def read_time_ms(text: str) -> int:
         return 0
 
 
-def write_cursor(seq: int) -> str:
-    """Write a cursor for a place between messages."""
-    return urlsafe_b64encode(msgspec.json.encode(_Position(seq))).decode().rstrip("=")
+def write_cursor(place: object) -> str:
+    """Write a place as a cursor."""
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def lead_on(path: str, cursor: str | None, **parameters: object) -> dict[str, str]:
+    """Write the header that leads to the next page of a list; `parameters` are those of this page, None: not given."""
+    if cursor is None:
+        return {}
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return {"link": f'<{path}?{urlencode(given | {"cursor": cursor})}>; rel="next"'}
 
 
 def links(page: Page[Any], asked: Wanted, *, older: str, newer: str) -> Links:
@@ -142,5 +163,14 @@ class _Way(NamedTuple):
 def _way(path: str, parameter: str, seq: int | None, limit: int) -> _Way | None:
     if seq is None:
         return None
-    cursor = write_cursor(seq)
+    cursor = write_cursor(_Position(seq))
     return _Way(cursor, f"{path}?{urlencode({'page_size': limit, parameter: cursor})}")
+
+
+def _decoded(text: str, kind: type[P]) -> P | None:
+    """Look into a cursor; None for what is not one of ours, or not of this kind."""
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(padded.encode()), type=kind)
+    except (ValueError, msgspec.MsgspecError):
+        return None

@@ -11,6 +11,7 @@ import msgspec
 from services.gateway.commands.inflight import InFlight
 from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored, refusal_of
 from services.gateway.commands.rates import UserRates
+from services.gateway.commands.refused import Refused
 from services.gateway.commands.sweeper import SCAN_S, Sweeper
 from services.gateway.commands.targets import FindUser, Target, Targets
 from services.gateway.domain import Principal, Rate, fold_username
@@ -57,8 +58,9 @@ class Commands:
         gateway_id: GatewayId,
         metrics: Metrics,
         partitions: int,
+        refused: Refused,
     ) -> None:
-        self._in_flight = InFlight(metrics)
+        self._in_flight = InFlight(metrics, refused.note)
         self._connection = connection
         self._gateway_id = gateway_id
         self._content_chars = settings.limit_content_chars
@@ -157,7 +159,24 @@ class Commands:
     def queued(self, user_id: UserId, message: MessageId) -> Queued | None:
         """Find a message of a user that is in the log and not known to be stored."""
         sending = self._in_flight.find(user_id, message)
-        return None if sending is None else Queued(sending.message_id, sending.conversation_id)
+        return None if sending is None else sending.queued
+
+    def all_queued(self, user_id: UserId) -> list[Queued]:
+        """List a user's messages that were told to be queued and are still in flight, by their ids."""
+        queued = {sending.message_id: sending.queued for sending in self._in_flight.told_of(user_id)}
+        return [queued[message] for message in sorted(queued)]
+
+    async def admit(self, who: Principal, conversation_id: ConversationId) -> None:
+        """Let a member pass.
+
+        Raises:
+            Refusal: `not_found`, `not_member`; `unavailable` where the members can't be asked for.
+        """
+        targets = self._targets
+        if targets.known_member(who.user_id, conversation_id) is None:
+            await targets.find_member(who.user_id, conversation_id)
+            if targets.known_member(who.user_id, conversation_id) is None:
+                raise Refusal(Code.UNAVAILABLE, "The members of the conversation are not known right now. Try again.")
 
     # --- life
 
@@ -237,6 +256,7 @@ class Commands:
             request.id,
             message_id(who.user_id, request.id),
             target.conversation_id,
+            target.peer,
             request_hash(
                 SEND,
                 target.conversation_id,
@@ -284,10 +304,15 @@ class Commands:
 
 @asynccontextmanager
 async def running(
-    connection: Connection, find_user: FindUser, settings: Settings, gateway_id: GatewayId, metrics: Metrics
+    connection: Connection,
+    find_user: FindUser,
+    settings: Settings,
+    gateway_id: GatewayId,
+    metrics: Metrics,
+    refused: Refused,
 ) -> AsyncIterator[Commands]:
     """Wait until there is a log, and open the way into it."""
-    commands = Commands(connection, find_user, settings, gateway_id, metrics, await _partitions(connection))
+    commands = Commands(connection, find_user, settings, gateway_id, metrics, await _partitions(connection), refused)
     async with commands.opened():
         yield commands
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.gateway.commands.pending import NOT_DURABLE, Sending
+from services.gateway.commands.pending import NOT_DURABLE, Sending, refusal_of
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import MessageId, UserId
@@ -22,9 +22,13 @@ _CONFLICT: Final = "This id was used for another request. Use a new id for a new
 
 
 class InFlight:
-    """Requests by the number that their command carries; times are monotonic seconds."""
+    """Requests by the number that their command carries; times are monotonic seconds.
 
-    def __init__(self, metrics: Metrics) -> None:
+    `on_refused_late` hears of refused messages whose senders were told that they are queued.
+    """
+
+    def __init__(self, metrics: Metrics, on_refused_late: Callable[[Sending, Refusal], None]) -> None:
+        self._on_refused_late = on_refused_late
         self._requests: dict[int, Sending] = {}
         self._lines: dict[int, Callable[[Answer], None]] = {}
         self._last_ref = 0
@@ -75,6 +79,10 @@ class InFlight:
                 return sending if sending.durable_at_s != NOT_DURABLE else None
         return None
 
+    def told_of(self, user_id: UserId) -> list[Sending]:
+        """List the messages of a user that were told to be queued."""
+        return [sending for sending in self._requests.values() if sending.sender_id == user_id and sending.is_told]
+
     def on_answers(self, payload: bytes, now_s: float) -> None:
         """Pass answers on to whoever asked."""
         requests = self._requests
@@ -86,6 +94,8 @@ class InFlight:
                 sending.settle(answer)
                 if answer.code:
                     self._answers.labels(answer.code).inc()
+                    if sending.is_told and answer.code != Code.ID_CONFLICT:  # the id is a stored message's then
+                        self._on_refused_late(sending, refusal_of(answer))
             elif (on_answer := self._lines.get(answer.ref)) is not None:
                 on_answer(answer)
         if sampled is not None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 from services.gateway.protocol import outbound
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
-from shared.contracts.ids import ClientId, ConversationId, MessageId, SessionId, UserId
+from shared.contracts.ids import ClientId, ConversationId, MessageId, SessionId, UserId, Username
 from shared.runtime.clock import now_ms
 
 NOT_DURABLE: Final = 0.0
@@ -42,10 +42,12 @@ class Stored(NamedTuple):
 
 
 class Queued(NamedTuple):
-    """A message is in the log and not stored yet."""
+    """A message is in the log and not stored yet; `to` is "" where it is not for one person, or not known for whom."""
 
     message_id: MessageId
     conversation_id: ConversationId
+    to: Username
+    sent_at_ms: int
 
 
 class Sending(ABC):
@@ -53,7 +55,7 @@ class Sending(ABC):
 
     __slots__ = (
         "accepted_at_s", "asked_at_s", "client_id", "conversation_id", "durable_at_s", "is_told", "message_id",
-        "ref", "request", "sender_id", "sent_at_ms",
+        "ref", "request", "sender_id", "sent_at_ms", "to",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one argument per field, made for every message
@@ -63,6 +65,7 @@ class Sending(ABC):
         client_id: ClientId,
         message_id: MessageId,
         conversation_id: ConversationId,
+        to: Username,
         request: bytes,
         sent_at_ms: int,
         accepted_at_s: float,
@@ -72,12 +75,18 @@ class Sending(ABC):
         self.client_id = client_id
         self.message_id = message_id
         self.conversation_id = conversation_id
+        self.to = to
         self.request = request
         self.sent_at_ms = sent_at_ms
         self.accepted_at_s = accepted_at_s
         self.durable_at_s = NOT_DURABLE
         self.asked_at_s = accepted_at_s
         self.is_told = False
+
+    @property
+    def queued(self) -> Queued:
+        """What its sender is told while it is not stored."""
+        return Queued(self.message_id, self.conversation_id, self.to, self.sent_at_ms)
 
     @property
     @abstractmethod
@@ -106,8 +115,8 @@ class SocketSending(Sending):
 
     @property
     def is_wanted(self) -> bool:
-        """Nobody can be told once the socket is closed."""
-        return self.socket.is_open
+        """Nobody can be told once the socket is closed; but one that was told to be queued is asked about elsewhere."""
+        return self.is_told or self.socket.is_open
 
     def settle(self, answer: Answer) -> None:
         """Write the ack, or the refusal."""
@@ -180,7 +189,7 @@ class CallSending(Sending):
     def tell_queued(self) -> None:
         """Hand over that it is queued; the answer comes to nobody then."""
         if not self.outcome.done():
-            self.outcome.set_result(Queued(self.message_id, self.conversation_id))
+            self.outcome.set_result(self.queued)
 
 
 def refusal_of(answer: Answer) -> Refusal:

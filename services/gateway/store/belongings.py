@@ -83,9 +83,7 @@ class Belongings:
         row = await self._database.row(_REFUSED.where(*which))
         return None if row is None else RefusedMessage(*row)
 
-    async def all_refused(
-        self, user_id: UserId, since_ms: int, after: MessageId, limit: int
-    ) -> list[RefusedMessage]:
+    async def all_refused(self, user_id: UserId, since_ms: int, after: MessageId, limit: int) -> list[RefusedMessage]:
         """List refused messages of a user in the order of their ids, behind one: those refused since a time."""
         columns = refused_message.c
         question = (
@@ -108,9 +106,7 @@ class Belongings:
         """Remove what was refused before a time, some of it; returns how many were removed, 0 at the end."""
         some = sa.select(refused_message.c.message_id).where(refused_message.c.at_ms < at_ms).limit(REMOVED_AT_ONCE)
         async with self._database.writing() as connection:
-            removed = await connection.execute(
-                sa.delete(refused_message).where(refused_message.c.message_id.in_(some))
-            )
+            removed = await connection.execute(sa.delete(refused_message).where(refused_message.c.message_id.in_(some)))
             return removed.rowcount
 
 
@@ -121,8 +117,8 @@ def _upsert(
     connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]], changed: Sequence[str]
 ) -> sqlite.Insert | postgresql.Insert:
     """Insert rows; where there is one already, only what `changed` names is written."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table).values(list(rows))
+    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    insert = insert.values(list(rows))
     return insert.on_conflict_do_update(
         index_elements=list(table.primary_key), set_={name: insert.excluded[name] for name in changed}
     )
