@@ -102,6 +102,7 @@ def build(settings: Settings) -> AsgiFastStream:
     _serve(broker, subjects.SYNC, queries.Sync, history.sync)
     _serve(broker, subjects.OUTCOMES, queries.FindOutcomes, history.outcomes)
     _serve(broker, subjects.MESSAGE, queries.GetMessage, history.message)
+    _serve(broker, subjects.ACQUAINTED, queries.FindAcquainted, history.acquainted)
     health = Health(
         [
             Probe("broker", connection.probe),

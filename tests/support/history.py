@@ -92,6 +92,17 @@ def receipt_row(conversation: ConversationId, user: UserId, state: str, up_to_se
     }
 
 
+def block_row(blocker: UserId, blocked: UserId) -> Row:
+    """Make a block, of the direct conversation that the two have, or would have."""
+    return {
+        "conversation_id": ids.direct_conversation_id(blocker, blocked),
+        "blocker_id": blocker,
+        "blocked_id": blocked,
+        "blocked": name_of(blocked),
+        "at_ms": NOON,
+    }
+
+
 async def store_conversation(
     url: str,
     conversation: ConversationId,
@@ -167,6 +178,11 @@ class Asker:
         """Ask which messages are stored."""
         question = queries.FindOutcomes(message_ids)
         return (await ask(self.connection, subjects.OUTCOMES, question, queries.Outcomes)).found
+
+    async def acquainted(self, user: UserId, *others: UserId) -> list[UserId]:
+        """Ask whom of some users one may watch."""
+        question = queries.FindAcquainted(user, list(others))
+        return (await ask(self.connection, subjects.ACQUAINTED, question, queries.Acquainted)).user_ids
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Ask the service's HTTP side; returns the status and the body."""

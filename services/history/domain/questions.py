@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import MessageId
+from shared.contracts.ids import MessageId, UserId
 from shared.contracts.queries import GetPage, Sync
 
 PAGE_MESSAGES: Final = 200
 ASKED_OUTCOMES: Final = 2000
+ASKED_PEOPLE: Final = 500
 _GREATEST: Final = 2**63 - 1
 
 
@@ -45,6 +46,16 @@ def check_outcomes(asked: Sequence[MessageId]) -> None:
     """
     if len(asked) > ASKED_OUTCOMES:
         raise Refusal(Code.INVALID, f"Ask for at most {ASKED_OUTCOMES} messages at once.")
+
+
+def check_acquainted(asked: Sequence[UserId]) -> None:
+    """Refuse to look for more users than a reply should take.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    if len(asked) > ASKED_PEOPLE:
+        raise Refusal(Code.INVALID, f"Ask for at most {ASKED_PEOPLE} users at once.")
 
 
 def _check_limit(limit: int) -> None:
