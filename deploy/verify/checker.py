@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from deploy.verify import people
 from deploy.verify.facts import Facts
 from deploy.verify.history import (
     Ack,
@@ -49,6 +50,14 @@ def check(events: Iterable[Observation]) -> list[Violation]:
         ("I5", receipts_are_true),
         ("I5", receipts_converge),
         ("I6", everything_arrives),
+        ("I6", people.ticks_are_right_after_hello),
+        ("I6", people.nothing_delivered_waits),
+        ("I6", people.what_waits_is_queued),
+        ("I7", people.statuses_are_of_own_messages),
+        ("I7", people.strangers_see_nothing),
+        ("I8", people.presence_is_right),
+        ("I8", people.typing_ends),
+        ("I8", people.typing_is_heard),
         ("I10", gaps_are_explicit),
     )
     return [Violation(name, what) for name, rule in rules for what in rule(facts)]

@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import random
 from collections import defaultdict
+from contextlib import suppress
 from datetime import timedelta
 
+import httpx
 from websockets.exceptions import WebSocketException
 
 from deploy.verify import sending
@@ -14,10 +16,13 @@ from deploy.verify.deployment import Account, Deployment
 from deploy.verify.history import (
     Accepted,
     Ack,
+    Chose,
     Drop,
     History,
     Refused,
     Send,
+    Typed,
+    TypingState,
     digest,
 )
 from deploy.verify.receipts import Receipts
@@ -26,8 +31,11 @@ from deploy.verify.session import Session
 from deploy.verify.timeline import Timeline
 from deploy.verify.wire import Closed, dial
 
-RECEIPTS_EVERY_S = 0.2
 QUEUED_AGAIN_S = 1.0
+# The page allows a start every 3 s in a conversation; what comes sooner is dropped silently.
+TYPING_EVERY_S = 3.5
+CHOSEN_AGAIN_S = 0.5
+LEFT = 1000
 # Codes after which the page forbids a retry.
 FINAL_CODES = frozenset({4400, 4401, 4403, 4409, 4413, 4426})
 TOO_MANY = 4429
@@ -61,6 +69,7 @@ class Client:
         self._session: Session | None = None
         self._changed = asyncio.Event()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._typed_at: dict[str, float] = {}
 
     @property
     def is_live(self) -> bool:
@@ -105,6 +114,39 @@ class Client:
             finally:
                 del self.timeline.outgoing[outgoing.id]
 
+    def watch(self, *usernames: str) -> None:
+        """Be told how these users are, on this connection and on each that follows."""
+        self.timeline.watched.update(usernames)
+
+    async def type(self, to: str, state: TypingState = "start") -> bool:
+        """Say that the user types or has stopped, where that can be said now; tell whether it was."""
+        session, now = self._session, asyncio.get_running_loop().time()
+        too_soon = state == "start" and now < self._typed_at.get(to, -TYPING_EVERY_S) + TYPING_EVERY_S
+        if session is None or not session.is_live or too_soon:
+            return False
+        if state == "start":
+            self._typed_at[to] = now
+        self.history.record(Typed(user=self.account.username, to=to, state=state))
+        await session.type(to, state)
+        return True
+
+    async def choose(self, status: str) -> None:
+        """Choose how others see the user, and try until the server has taken it.
+
+        Raises:
+            httpx.HTTPStatusError: the server refused for good.
+        """
+        http, headers = self.deployment.http, self.account.headers
+        while True:
+            with suppress(httpx.TransportError):
+                response = await http.put("/api/v1/me/presence", json={"status": status}, headers=headers)
+                if response.is_success:
+                    self.history.record(Chose(user=self.account.username, status=status))
+                    return
+                if not response.is_server_error:
+                    response.raise_for_status()
+            await asyncio.sleep(CHOSEN_AGAIN_S)
+
     async def _deliver(self, outgoing: Outgoing) -> Stored:
         user = self.account.username
         while True:
@@ -146,34 +188,41 @@ class Client:
 
     async def _connection(self) -> timedelta:
         """One connection from dial to drop; returns how long the server asked us to stay away."""
-        user, number = self.account.username, next(_connections)
-        loop = asyncio.get_running_loop()
         session: Session | None = None
         code = 1006
         try:
             async with dial(self.deployment.socket_url, token=self.account.token) as wire:
-                session = Session(number, wire, self.timeline, self._device_id, self._notify)
+                session = Session(next(_connections), wire, self.timeline, self._device_id, self._notify)
                 self._session = session
                 await self._serve(session)
         except Closed as closed:
             code = closed.code
         except (OSError, TimeoutError, WebSocketException):
             pass
+        except asyncio.CancelledError:
+            code = LEFT
+            raise
+        finally:
+            self._ended(session, code)
+        if code in FINAL_CODES:
+            raise StoppedError(f"{self.account.username} was told to stop: {code}")
+        return timedelta(0) if session is None else session.stay_away
+
+    def _ended(self, session: Session | None, code: int) -> None:
+        loop = asyncio.get_running_loop()
         self._session = None
         live_at = None if session is None else session.live_at
         if session is not None:
-            self.history.record(Drop(user=user, connection=number, code=code))
+            self.history.record(Drop(user=self.account.username, connection=session.number, code=code))
         self._backoff.ended(None if live_at is None else timedelta(seconds=loop.time() - live_at))
         self._notify()
-        if code in FINAL_CODES:
-            raise StoppedError(f"{user} was told to stop: {code}")
-        return timedelta(0) if session is None else session.stay_away
 
     async def _serve(self, session: Session) -> None:
         """Read until the socket closes, with the chores of the connection beside it."""
         try:
             async with asyncio.TaskGroup() as chores:
-                chores.create_task(self._tell_receipts(session))
+                chores.create_task(session.tell_receipts())
+                chores.create_task(session.keep_watch())
                 chores.create_task(session.fill_holes())
                 await session.read()
         except* Closed as closed:
@@ -181,21 +230,6 @@ class Client:
             while isinstance(first, BaseExceptionGroup):
                 first = first.exceptions[0]
             raise first from None
-
-    async def _tell_receipts(self, session: Session) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            if session.is_live:
-                for conversation_id, state, seq in self.timeline.receipts.due(loop.time()):
-                    await session.wire.send(
-                        {
-                            "type": "read_receipt",
-                            "conversation_id": conversation_id,
-                            "state": state,
-                            "up_to_seq": seq,
-                        }
-                    )
-            await asyncio.sleep(RECEIPTS_EVERY_S)
 
     def _notify(self) -> None:
         if self.is_live:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from deploy.verify.connections import Connections
 from deploy.verify.history import (
     Accepted,
     Ack,
@@ -33,6 +34,7 @@ class Facts:
             self.acks.setdefault((ack.user, ack.id), ack)
             self.all_acks[ack.user, ack.id].append(ack)
         self.accepted = list(self.of(Accepted))
+        self.connections = Connections(self.events)
         self.finals: defaultdict[str, dict[str, Final]] = defaultdict(dict)
         for final in self.of(Final):
             self.finals[final.conversation_id][final.user] = final

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 State = Literal["delivered", "read"]
+TypingState = Literal["start", "stop"]
 How = Literal["live", "replay", "sync"]
 
 
@@ -75,6 +76,7 @@ class Receipt(Event, frozen=True, kw_only=True):
     user: str
     state: State
     up_to_seq: int
+    connection: int = 0
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -152,6 +154,80 @@ class Drop(Event, frozen=True, kw_only=True):
     code: int
 
 
+class Status(Event, frozen=True, kw_only=True):
+    """`observer` was told what becomes of a message: of which recipient, up to where, after how many tries."""
+
+    observer: str
+    message_id: str
+    conversation_id: str
+    status: str
+    user: str | None = None
+    up_to_seq: int | None = None
+    retry_count: int | None = None
+    max_retries: int | None = None
+
+
+class Waits(msgspec.Struct, frozen=True, array_like=True):
+    """One item of a queue: a message that is said not to have reached `to`."""
+
+    conversation_id: str
+    to: str
+    seq: int
+    status: str
+
+
+class Queue(Event, frozen=True, kw_only=True):
+    """A sender's whole `GET /queue`; `begun` is when it was asked for."""
+
+    user: str
+    begun: float
+    items: tuple[Waits, ...]
+
+
+class Chose(Event, frozen=True, kw_only=True):
+    """A user chose a status, and the server took it."""
+
+    user: str
+    status: str
+
+
+class Watch(Event, frozen=True, kw_only=True):
+    """A client asked on this connection to be told how these users are."""
+
+    user: str
+    connection: int
+    users: tuple[str, ...]
+
+
+class Presence(Event, frozen=True, kw_only=True):
+    """`observer` was told how `user` is."""
+
+    observer: str
+    connection: int
+    user: str
+    status: str
+    last_seen: str | None = None
+
+
+class Typed(Event, frozen=True, kw_only=True):
+    """A client said that its user types to `to`, or stopped."""
+
+    user: str
+    to: str
+    state: TypingState
+
+
+class Typing(Event, frozen=True, kw_only=True):
+    """`observer` was told that `user` types, for `ttl_s` at most, or stopped."""
+
+    observer: str
+    connection: int
+    conversation_id: str
+    user: str
+    state: TypingState
+    ttl_s: float
+
+
 class Fault(Event, frozen=True, kw_only=True):
     """Something was broken on purpose, or healed."""
 
@@ -167,7 +243,7 @@ class Quiesced(Event, frozen=True, kw_only=True):
 
 Observation = (
     Send | Ack | Accepted | Refused | Receive | Receipt | Read | Final | Hello | Welcome | Resync
-    | CaughtUp | Drop | Fault | Quiesced
+    | CaughtUp | Drop | Status | Queue | Chose | Watch | Presence | Typed | Typing | Fault | Quiesced
 )  # fmt: skip
 
 

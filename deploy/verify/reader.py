@@ -4,7 +4,7 @@ import secrets
 import time
 
 from deploy.verify.deployment import Account, Deployment
-from deploy.verify.history import Final, History, Read, Row, digest
+from deploy.verify.history import Final, History, Queue, Read, Row, Waits, digest
 from deploy.verify.wire import Frame
 
 PAGE = 200
@@ -73,6 +73,27 @@ async def read_whole(deployment: Deployment, reader: Account, peer: str, history
     )
     history.record(final)
     return final
+
+
+async def read_queue(deployment: Deployment, sender: Account, history: History) -> Queue:
+    """Read all that is said to wait for others, and record it.
+
+    Raises:
+        httpx.HTTPError: the deployment did not answer with a page.
+    """
+    begun = time.monotonic()
+    items: list[Waits] = []
+    url: str | None = "/api/v1/queue"
+    while url is not None:
+        response = await deployment.http.get(url, headers=sender.headers)
+        response.raise_for_status()
+        items += [
+            Waits(item["conversation_id"], item["to"], item["seq"], item["status"]) for item in response.json()["items"]
+        ]
+        url = response.links.get("next", {}).get("url")
+    queue = Queue(user=sender.username, begun=begun, items=tuple(items))
+    history.record(queue)
+    return queue
 
 
 def _rows(page: Frame) -> tuple[Row, ...]:

@@ -11,15 +11,19 @@ from deploy.verify.history import (
     Hello,
     How,
     Resync,
+    TypingState,
+    Watch,
     Welcome,
 )
 from deploy.verify.sending import UNANSWERED_S, Outgoing, denied_by_error, stored_by_ack
 from deploy.verify.timeline import Timeline
 from deploy.verify.wire import Closed, Frame, Wire
 
+CHORES_EVERY_S = 0.2
 HOLE_S = 0.5
 LOST_PONG_S = 10.0
 PAGE = 200
+WATCHED_AT_ONCE = 200
 
 
 class Session:
@@ -43,6 +47,7 @@ class Session:
         self._device_id = device_id
         self._notify = notify
         self._heartbeat_s = 20.0
+        self._watched: set[str] = set()
         self._pages: dict[str, asyncio.Future[Frame | None]] = {}
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -82,6 +87,34 @@ class Session:
             return
         waiting: set[asyncio.Future[Any]] = {outgoing.answer, self._closed}
         await asyncio.wait(waiting, timeout=UNANSWERED_S, return_when=asyncio.FIRST_COMPLETED)
+
+    async def tell_receipts(self) -> None:
+        """Say what is delivered and read, and say again what is not confirmed."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self.is_live:
+                for conversation_id, state, seq in self.timeline.receipts.due(loop.time()):
+                    frame = {"type": "read_receipt", "conversation_id": conversation_id}
+                    await self.wire.send(frame | {"state": state, "up_to_seq": seq})
+            await asyncio.sleep(CHORES_EVERY_S)
+
+    async def keep_watch(self) -> None:
+        """Ask for everybody the client wants to watch, once on this connection."""
+        while True:
+            fresh = sorted(self.timeline.watched - self._watched)[:WATCHED_AT_ONCE]
+            if self.is_live and fresh:
+                self._watched.update(fresh)
+                users = tuple(fresh)
+                self.timeline.history.record(Watch(user=self.timeline.username, connection=self.number, users=users))
+                await self.wire.send({"type": "user_status", "watch": fresh})
+            await asyncio.sleep(CHORES_EVERY_S)
+
+    async def type(self, to: str, state: TypingState) -> None:
+        """Say that the user types or has stopped; whether that arrives is not told."""
+        try:
+            await self.wire.send({"type": "typing", "to": to, "state": state})
+        except Closed:
+            self._broken = True
 
     async def fill_holes(self) -> None:
         """Sync what was named in `more` or `resync`, and every hole that stays for 500 ms."""
@@ -167,7 +200,10 @@ class Session:
             "message": self._message,
             "conversation": self._advance,
             "ack": self._ack,
-            "read_receipt": self.timeline.take_receipt,
+            "read_receipt": lambda frame: self.timeline.take_receipt(frame, self.number),
+            "message_status": self.timeline.take_status,
+            "user_status": lambda frame: self.timeline.take_presence(frame, self.number),
+            "typing": lambda frame: self.timeline.take_typing(frame, self.number),
             "resync": self._resync,
             "sync_page": self._sync_page,
             "error": self._error,

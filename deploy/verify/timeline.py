@@ -1,7 +1,7 @@
 """What a client holds over all its connections."""
 
 from deploy.verify.cursors import Cursors
-from deploy.verify.history import History, How, Receipt, Receive, digest
+from deploy.verify.history import History, How, Presence, Receipt, Receive, Status, Typing, digest
 from deploy.verify.receipts import Receipts
 from deploy.verify.sending import Outgoing, Stored, stored_by_ack
 from deploy.verify.wire import Frame
@@ -18,6 +18,7 @@ class Timeline:
         self.epoch: str | None = None
         self.outgoing: dict[str, Outgoing] = {}
         self.to_sync: set[str] = set()
+        self.watched: set[str] = set()
 
     @property
     def is_whole(self) -> bool:
@@ -49,7 +50,7 @@ class Timeline:
         """Hold an own message that was confirmed."""
         self.receipts.hold(stored.conversation_id, stored.seq, own=True)
 
-    def take_receipt(self, frame: Frame) -> None:
+    def take_receipt(self, frame: Frame, connection: int) -> None:
         """Note how far a member has got; one of our own confirms what we told."""
         self.history.record(
             Receipt(
@@ -58,7 +59,48 @@ class Timeline:
                 user=frame["user"],
                 state=frame["state"],
                 up_to_seq=frame["up_to_seq"],
+                connection=connection,
             )
         )
         if frame["user"] == self.username:
             self.receipts.confirm(frame["conversation_id"], frame["state"], frame["up_to_seq"])
+
+    def take_status(self, frame: Frame) -> None:
+        """Note what becomes of an own message."""
+        self.history.record(
+            Status(
+                observer=self.username,
+                message_id=frame["message_id"],
+                conversation_id=frame["conversation_id"],
+                status=frame["status"],
+                user=frame.get("user"),
+                up_to_seq=frame.get("up_to_seq"),
+                retry_count=frame.get("retry_count"),
+                max_retries=frame.get("max_retries"),
+            )
+        )
+
+    def take_presence(self, frame: Frame, connection: int) -> None:
+        """Note how a watched user is."""
+        self.history.record(
+            Presence(
+                observer=self.username,
+                connection=connection,
+                user=frame["user"],
+                status=frame["status"],
+                last_seen=frame.get("last_seen"),
+            )
+        )
+
+    def take_typing(self, frame: Frame, connection: int) -> None:
+        """Note that somebody types, or has stopped."""
+        self.history.record(
+            Typing(
+                observer=self.username,
+                connection=connection,
+                conversation_id=frame["conversation_id"],
+                user=frame["user"],
+                state=frame["state"],
+                ttl_s=frame["ttl_ms"] / 1000,
+            )
+        )

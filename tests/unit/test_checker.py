@@ -164,9 +164,10 @@ def _matches(event: Observation, kind: type[Observation], fields: dict[str, obje
 
 EXTRA = Row(5, "m5", "ann", "h5")
 SWAPPED = (ROWS[0], ROWS[1], replace(ROWS[3], seq=3), replace(ROWS[2], seq=4))
-COMES_BACK = (
+COMES_BACK: tuple[Observation, ...] = (
     Hello(t=92, user="ben", connection=3, epoch="e1", cursors={TALK: 9}),
     Welcome(t=92.1, user="ben", connection=3, epoch="e1"),
+    *(replace(receipt("ben", user, seq, 92.2), connection=3) for user, seq in (("ann", 2), ("ben", 4))),
 )
 RESET = CaughtUp(t=93, user="ben", connection=3, cursors={TALK: 4}, more=())
 
