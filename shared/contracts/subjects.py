@@ -9,16 +9,12 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Subject(str, Generic[P]):
+class Subject(str, Generic[P]):  # noqa: SLOT000 - a constant keeps its type in `__orig_class__`, for the document
     """A subject whose messages carry a `P`."""
 
-    __slots__ = ()
 
-
-class Query(str, Generic[P, R]):
+class Query(str, Generic[P, R]):  # noqa: SLOT000 - as above
     """A request-reply subject: a `P` is answered with an `R`."""
-
-    __slots__ = ()
 
 
 CHAT_STREAM: Final = "CHAT"
