@@ -66,9 +66,11 @@ def member_row(
     delivered: int = 0,
     read: int = 0,
     *,
+    shown: int | None = None,
     left_rev: int | None = None,
 ) -> Row:
-    """Make a member; its cursors moved 10 and 20 seconds after noon."""
+    """Make a member; its cursors moved 10 and 20 seconds after noon. `shown`: what of `read` others see, else all."""
+    shown = read if shown is None else shown
     return {
         "conversation_id": conversation,
         "user_id": user,
@@ -78,6 +80,8 @@ def member_row(
         "delivered_at_ms": NOON + 10_000 if delivered else 0,
         "read_at_ms": NOON + 20_000 if read else 0,
         "left_rev": left_rev,
+        "shown_read_seq": shown,
+        "shown_read_at_ms": (NOON + 20_000 if shown == read else NOON + 15_000) if shown else 0,
     }
 
 

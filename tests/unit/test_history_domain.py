@@ -10,10 +10,10 @@ from services.history.domain.pages import PAGE_BYTES, cut_page, cut_sync, readin
 from services.history.domain.progress import Progress
 from services.history.domain.questions import check_page
 from services.history.domain.resume import PART_MESSAGES, gather, share_out, start_of
-from services.history.domain.stored import Conversation, Own, StoredMessage, StoredReceipt, admit
+from services.history.domain.stored import Conversation, Own, StoredMember, StoredMessage, StoredReceipt, admit
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ClientId, ConversationId, MessageId, UserId, Username
-from shared.contracts.queries import GetPage, Member, Missed, Sync
+from shared.contracts.queries import GetPage, Missed, Sync
 
 ANN, BEN, CAT = UserId("ann"), UserId("ben"), UserId("cat")
 HERE = ConversationId("c")
@@ -42,8 +42,11 @@ def a_message(
     )
 
 
-def a_member(user: UserId, delivered: int = 0, read: int = 0, *, left: bool = False) -> Member:
-    return Member(user, Username(user), delivered, read, left=left)
+def a_member(
+    user: UserId, delivered: int = 0, read: int = 0, *, shown: int | None = None, left: bool = False
+) -> StoredMember:
+    shown = read if shown is None else shown
+    return StoredMember(user, Username(user), delivered, read, 1, 2, shown, 3, left)
 
 
 def page_of(stored: Sequence[StoredMessage], query: GetPage, found: int | None = None) -> tuple[list[int], bool, bool]:
@@ -196,7 +199,7 @@ def test_a_large_group_is_resumed_without_receipts() -> None:
 
 
 def seen(
-    members: list[Member], receipts: list[StoredReceipt], seq: int = 5, *, kind: str = "direct"
+    members: list[StoredMember], receipts: list[StoredReceipt], seq: int = 5, *, kind: str = "direct"
 ) -> tuple[str, str | None, str | None]:
     """Look at ann's message with a seq."""
     progress = Progress(Conversation(HERE, kind, 9, 9, members), receipts)

@@ -57,7 +57,10 @@ class _Others(NamedTuple):
 
 
 class Progress:
-    """Tells of each message of a conversation what its sender would see: status, and when it came about."""
+    """Tells of each message of a conversation what its sender would see: status, and when it came about.
+
+    Whoever asks, what was read without telling counts as delivered.
+    """
 
     def __init__(self, conversation: Conversation, receipts: Iterable[StoredReceipt]) -> None:
         self._conversation = conversation
@@ -92,7 +95,7 @@ class Progress:
             each = [
                 _Other(
                     max(member.delivered_seq, member.read_seq),
-                    member.read_seq,
+                    member.shown_read_seq,
                     self._stands[member.user_id, "delivered"],
                     self._stands[member.user_id, "read"],
                 )

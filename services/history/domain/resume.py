@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.history.domain.pages import PAGE_BYTES, fitting
-from services.history.domain.stored import Own, StoredMessage, view
+from services.history.domain.stored import Own, StoredMember, StoredMessage, members_for, view
 from shared.contracts.frames import MessageView, ReceiptFrame, receipt_frame
 from shared.contracts.ids import ConversationId, UserId
 from shared.contracts.queries import Member, Missed
@@ -56,7 +56,7 @@ def start_of(own: Own, cursor: int | None) -> Start:
 def share_out(
     starts: Iterable[Start],
     changed: Mapping[ConversationId, int],
-    members: Mapping[ConversationId, Sequence[Member]],
+    members: Mapping[ConversationId, Sequence[StoredMember]],
     room: int,
 ) -> list[Share]:
     """Choose the conversations of a part, the first of `starts`, so that it fits into one message of the broker.
@@ -81,7 +81,7 @@ def share_out(
 def gather(
     shares: Iterable[Share],
     found: Mapping[ConversationId, Sequence[StoredMessage]],
-    members: Mapping[ConversationId, list[Member]],
+    members: Mapping[ConversationId, Sequence[StoredMember]],
     asker: UserId,
 ) -> list[Missed[MessageView | ReceiptFrame]]:
     """Put a part together: conversations as long as they fit as a whole, the first one cut if it has to be.
@@ -97,7 +97,7 @@ def gather(
         used += sum(message.size for message in rows[: share.quota])
         if part and used > PAGE_BYTES:
             break
-        people = members.get(own.conversation_id, [])
+        people = members_for(members.get(own.conversation_id, ()), asker)
         part.append(
             Missed(
                 conversation_id=own.conversation_id,

@@ -1,5 +1,6 @@
 """What the store knows, as values, and whom it may be told."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from shared.contracts.errors import Code, Refusal
@@ -38,6 +39,20 @@ class StoredReceipt(NamedTuple):
     at_ms: int
 
 
+class StoredMember(NamedTuple):
+    """A member with its cursors; `shown_read_seq` is the read cursor as others may see it. `left`: a former one."""
+
+    user_id: UserId
+    username: Username
+    delivered_seq: int
+    read_seq: int
+    delivered_at_ms: int
+    read_at_ms: int
+    shown_read_seq: int
+    shown_read_at_ms: int
+    left: bool = False
+
+
 class Conversation(NamedTuple):
     """A conversation at its head, with all its members, former ones too."""
 
@@ -45,7 +60,7 @@ class Conversation(NamedTuple):
     kind: str
     last_seq: int
     rev: int
-    members: list[Member]
+    members: list[StoredMember]
 
 
 class Own(NamedTuple):
@@ -55,6 +70,36 @@ class Own(NamedTuple):
     last_seq: int
     rev: int
     delivered_seq: int
+
+
+def members_for(members: Iterable[StoredMember], asker: UserId) -> list[Member]:
+    """Tell a user of members: what it has read itself, and what the others show."""
+    return [as_it_is(member) if member.user_id == asker else _as_shown(member) for member in members]
+
+
+def as_it_is(member: StoredMember) -> Member:
+    """Tell what a member has truly read, which is its own affair."""
+    return Member(
+        member.user_id,
+        member.username,
+        member.delivered_seq,
+        member.read_seq,
+        member.delivered_at_ms,
+        member.read_at_ms,
+        member.left,
+    )
+
+
+def _as_shown(member: StoredMember) -> Member:
+    return Member(
+        member.user_id,
+        member.username,
+        member.delivered_seq,
+        member.shown_read_seq,
+        member.delivered_at_ms,
+        member.shown_read_at_ms,
+        member.left,
+    )
 
 
 def is_member(conversation: Conversation, user: UserId) -> bool:

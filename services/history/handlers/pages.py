@@ -3,7 +3,7 @@
 from services.history import store
 from services.history.domain import pages
 from services.history.domain.progress import PageMessage, Progress
-from services.history.domain.stored import admit, is_member, unknown_conversation, unknown_message, view
+from services.history.domain.stored import admit, is_member, members_for, unknown_conversation, unknown_message, view
 from services.history.store import Read
 from shared.contracts.frames import MessageView
 from shared.contracts.queries import Found, GetMessage, GetPage, Page, Sync, Synced
@@ -33,7 +33,7 @@ def page(query: GetPage) -> Read[Page[PageMessage]]:
         oldest_seq=cut.messages[0].seq if cut.messages else None,
         newest_seq=cut.messages[-1].seq if cut.messages else None,
         first_unread_seq=first_unread,
-        members=conversation.members,
+        members=members_for(conversation.members, query.user_id),
     )
 
 
@@ -89,7 +89,7 @@ def sync(query: Sync) -> Read[Synced[MessageView]]:
     return Synced(
         conversation_id=query.conversation_id,
         messages=[view(message, query.user_id, framed=False) for message in messages],
-        members=conversation.members,
+        members=members_for(conversation.members, query.user_id),
         rev=rev,
         complete=is_complete,
     )

@@ -1,6 +1,7 @@
 """Who is in a conversation, and whom a user knows."""
 
 from services.history import store
+from services.history.domain.stored import as_it_is
 from services.history.store import Read
 from shared.contracts.ids import direct_conversation_id
 from shared.contracts.queries import Acquainted, FindAcquainted, GetMembers, Members
@@ -12,7 +13,8 @@ def members(query: GetMembers) -> Read[Members]:
     if conversation is None:
         return Members(kind="", members=[], blocker_ids=(yield from store.blockers(query.conversation_id)))
     blocker_ids = [] if conversation.kind == "group" else (yield from store.blockers(query.conversation_id))
-    return Members(conversation.kind, conversation.members, conversation.last_seq, conversation.rev, blocker_ids)
+    members = [as_it_is(member) for member in conversation.members]
+    return Members(conversation.kind, members, conversation.last_seq, conversation.rev, blocker_ids)
 
 
 def acquainted(query: FindAcquainted) -> Read[Acquainted]:

@@ -40,7 +40,7 @@ def conversation_with_unread(
     rows = yield from _CONVERSATION_WITH_UNREAD.rows(conversation_id, user)
     if not rows:
         return None, None
-    unread = next((row[10] for row in rows if row[10] is not None), None)
+    unread = next((row[12] for row in rows if row[12] is not None), None)
     return _conversation(conversation_id, rows), unread
 
 
@@ -52,5 +52,5 @@ def blockers(conversation_id: ConversationId) -> Read[list[UserId]]:
 
 def _conversation(conversation_id: ConversationId, rows: Sequence[Row]) -> Conversation:
     kind, last_seq, rev = rows[0][:3]
-    members = [to_member(row[3:10]) for row in rows if row[3] is not None]
+    members = [to_member(row[3:12]) for row in rows if row[3] is not None]
     return Conversation(conversation_id, kind, last_seq, rev, members)

@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from services.history.domain.resume import MISSED_MESSAGES, Share, Start
-from services.history.domain.stored import Own, StoredMessage
+from services.history.domain.stored import Own, StoredMember, StoredMessage
 from services.history.store.rows import MEMBER, MESSAGE, rows_for, to_member, to_messages
 from shared.contracts.ids import ConversationId, UserId
-from shared.contracts.queries import Member
 from shared.database.snapshot import Read, Statement
 
 _EPOCH = Statement("SELECT e.value FROM epoch e WHERE e.id = 1")
@@ -76,7 +75,7 @@ def conversations_of(user: UserId, after: ConversationId, limit: int) -> Read[li
     return [Own(*row) for row in rows]
 
 
-def members_of(starts: Iterable[Start]) -> Read[dict[ConversationId, list[Member]]]:
+def members_of(starts: Iterable[Start]) -> Read[dict[ConversationId, list[StoredMember]]]:
     """Find the members of many conversations."""
     rows = yield from rows_for(_MEMBERS_OF, [(start.own.conversation_id,) for start in starts])
     members = defaultdict(list)

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.history.domain.stored import StoredMessage
+from services.history.domain.stored import StoredMember, StoredMessage
 from shared.contracts.ids import Username
-from shared.contracts.queries import Member
 from shared.database.snapshot import Read, Row, Statement
 
 encode: Final = msgspec.json.Encoder().encode
@@ -17,7 +16,7 @@ MESSAGE: Final = """m.conversation_id, m.seq, m.rev, m.first_rev, m.message_id, 
     m.content, m.content_type, m.sent_at_ms, m.reply_to, m.mentions"""
 """The columns of a message `m`, as `to_messages` takes them."""
 MEMBER: Final = """m.user_id, m.username, m.delivered_seq, m.read_seq, m.delivered_at_ms, m.read_at_ms,
-    m.left_rev IS NOT NULL"""
+    m.shown_read_seq, m.shown_read_at_ms, m.left_rev IS NOT NULL"""
 """The columns of a member `m`, as `to_member` takes them."""
 
 
@@ -26,10 +25,9 @@ def rows_for(statement: Statement, asked: Sequence[tuple[Any, ...]], *values: st
     return (yield from statement.rows(encode(asked).decode(), *values)) if asked else []
 
 
-def to_member(row: Row) -> Member:
+def to_member(row: Row) -> StoredMember:
     """Make a member."""
-    user_id, username, delivered_seq, read_seq, delivered_at_ms, read_at_ms, left = row
-    return Member(user_id, username, delivered_seq, read_seq, delivered_at_ms, read_at_ms, bool(left))
+    return StoredMember._make((*row[:8], bool(row[8])))
 
 
 def to_messages(rows: Iterable[Row]) -> list[StoredMessage]:
