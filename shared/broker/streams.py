@@ -1,13 +1,25 @@
-"""The provisioner: the one place that creates or updates the broker's streams (services never declare)."""
+"""The provisioner: the one place that creates or updates the broker's streams and buckets (services never declare)."""
 
+import contextlib
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
 import nats.js.errors
 import structlog
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    PersistMode,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
+from nats.js.client import JetStreamContext
 
+from shared.broker import buckets
 from shared.broker.connection import Connection
 from shared.contracts import subjects
 from shared.contracts.ids import LogId
@@ -17,6 +29,10 @@ PARTITIONS: Final = "parley-partitions"
 WEEK_S: Final = 7 * 86_400
 MAX_MSG_BYTES: Final = 512 * 1024
 DUPLICATE_WINDOW_S: Final = 600
+DUE_CONSUMER: Final = "due"
+"""The consumer that all deliveries share: hands out each wake-up of an entry until one of them has seen to it."""
+DUE_ACK_S: Final = 15
+DUE_UNACKED: Final = 1000
 
 log = structlog.get_logger("streams")
 
@@ -52,19 +68,33 @@ async def provision(connection: Connection, settings: StreamSettings) -> None:
     Raises:
         One of BROKER_ERRORS.
     """
+    for config in (_chat(settings), _dead_letters(settings), *buckets.configs(settings.stream_replicas)):
+        await _ensure(connection, config)
+
+
+async def provision_memory(connection: Connection, replicas: int) -> None:
+    """Create what a broker forgot that came back without its memory; what is there stays as it is.
+
+    Raises:
+        One of BROKER_ERRORS.
+    """
+    for config in buckets.memory_configs(replicas):
+        await _ensure(connection, config)
+
+
+async def _ensure(connection: Connection, config: StreamConfig) -> None:
     jetstream = connection.jetstream(5)
-    for config in (_chat(settings), _dead_letters(settings)):
-        assert config.name is not None  # noqa: S101 - written two functions below
-        try:
-            present = (await jetstream.stream_info(config.name)).config
-        except nats.js.errors.NotFoundError:
-            await jetstream.add_stream(config)
-            log.info("stream_created", stream=config.name)
-        else:
-            wanted = config.evolve(metadata=present.metadata)
-            if any(getattr(wanted, name) != getattr(present, name) for name in _UPDATED):
-                await jetstream.update_stream(wanted)
-                log.info("stream_updated", stream=config.name)
+    assert config.name is not None  # noqa: S101 - every config here and in `buckets` has one
+    try:
+        present = (await jetstream.stream_info(config.name)).config
+    except nats.js.errors.NotFoundError:
+        await jetstream.add_stream(config)
+        log.info("stream_created", stream=config.name)
+    else:
+        wanted = config.evolve(metadata=present.metadata)
+        if any(getattr(wanted, name) != getattr(present, name) for name in _UPDATED):
+            await jetstream.update_stream(wanted)
+            log.info("stream_updated", stream=config.name)
 
 
 async def log_state(connection: Connection, timeout_s: float = 3.0) -> LogState:
@@ -130,4 +160,36 @@ def _dead_letters(settings: StreamSettings) -> StreamConfig:
         discard=DiscardPolicy.OLD,
         duplicate_window=DUPLICATE_WINDOW_S,
         allow_direct=True,
+    )
+
+
+def _schedules(settings: StreamSettings) -> StreamConfig:
+    """Describe the stream of what wakes entries of `retry`; the oldest give way when it is full.
+
+    It is written without waiting for the disk: what a crash takes of it, delivery's sweep makes again. Waiting would
+    cost the log its disk when many schedules fire at once (2.5 s instead of 0.2 s for 5,000).
+    """
+    return StreamConfig(
+        name=subjects.RETRY_STREAM,
+        subjects=[subjects.ALL_RETRIES, subjects.ALL_DUE],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        num_replicas=settings.stream_replicas,
+        persist_mode=PersistMode.ASYNC if settings.stream_replicas == 1 else None,  # replicas don't have it
+        max_bytes=settings.log_max_bytes // 8,
+        max_msgs_per_subject=1,
+        discard=DiscardPolicy.OLD,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_msg_schedules=True,
+        allow_msg_ttl=True,
+    )
+
+
+def _due() -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=DUE_CONSUMER,
+        filter_subject=subjects.ALL_DUE,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=DUE_ACK_S,
+        max_ack_pending=DUE_UNACKED,
     )

@@ -28,6 +28,8 @@ PRESENCE_BUCKET: Final = "presence"
 """Sessions and gateways, in memory (`shared.contracts.presence`)."""
 LAST_SEEN_BUCKET: Final = "last_seen"
 """What presence keeps of a user for good: when last seen, the chosen status."""
+LEASES_BUCKET: Final = "leases"
+"""Which replica leads, in memory: one key for each thing that one replica does for all."""
 
 LOG: Final = "chat.p"
 ALL_LOG: Final = f"{LOG}.*"
