@@ -17,7 +17,6 @@ from nats.js.api import (
     StreamConfig,
     StreamInfo,
 )
-from nats.js.client import JetStreamContext
 
 from shared.broker import buckets
 from shared.broker.connection import Connection
@@ -68,8 +67,11 @@ async def provision(connection: Connection, settings: StreamSettings) -> None:
     Raises:
         One of BROKER_ERRORS.
     """
-    for config in (_chat(settings), _dead_letters(settings), *buckets.configs(settings.stream_replicas)):
+    await _let_go_of_schedules(connection, settings)
+    streams = (_chat(settings), _dead_letters(settings), _schedules(settings))
+    for config in (*streams, *buckets.configs(settings.stream_replicas)):
         await _ensure(connection, config)
+    await connection.jetstream(5).add_consumer(subjects.RETRY_STREAM, _due())
 
 
 async def provision_memory(connection: Connection, replicas: int) -> None:
@@ -80,6 +82,15 @@ async def provision_memory(connection: Connection, replicas: int) -> None:
     """
     for config in buckets.memory_configs(replicas):
         await _ensure(connection, config)
+
+
+async def _let_go_of_schedules(connection: Connection, settings: StreamSettings) -> None:
+    """Delete the schedules where they are to be written another way, which no update can do; they are made again."""
+    jetstream = connection.jetstream(5)
+    with contextlib.suppress(nats.js.errors.NotFoundError):
+        present = (await jetstream.stream_info(subjects.RETRY_STREAM)).config
+        if present.persist_mode != _schedules(settings).persist_mode:
+            await jetstream.delete_stream(subjects.RETRY_STREAM)
 
 
 async def _ensure(connection: Connection, config: StreamConfig) -> None:
