@@ -16,12 +16,13 @@ class FailedError(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One sub-check of a row; `needs_limits` where it is about a rate limit."""
+    """One sub-check of a row; `needs_limits` where it is about a rate limit, `is_long` where it takes minutes."""
 
     name: str
     body: Body
     timeout_s: float
     needs_limits: bool
+    is_long: bool
 
 
 @dataclass
@@ -31,11 +32,13 @@ class Lane:
     name: str
     checks: list[Check] = field(default_factory=list)
 
-    def check(self, name: str, *, timeout_s: float = 20.0, needs_limits: bool = False) -> Callable[[Body], Body]:
+    def check(
+        self, name: str, *, timeout_s: float = 20.0, needs_limits: bool = False, is_long: bool = False
+    ) -> Callable[[Body], Body]:
         """Add the decorated coroutine under `name`."""
 
         def add(body: Body) -> Body:
-            self.checks.append(Check(f"{self.name}: {name}", body, timeout_s, needs_limits))
+            self.checks.append(Check(f"{self.name}: {name}", body, timeout_s, needs_limits, is_long))
             return body
 
         return add

@@ -168,11 +168,12 @@ class Status(Event, frozen=True, kw_only=True):
 
 
 class Waits(msgspec.Struct, frozen=True, array_like=True):
-    """One item of a queue: a message that is said not to have reached `to`."""
+    """One item of a queue: a message that is said not to have reached `to`; without `seq` not even stored."""
 
+    message_id: str
     conversation_id: str
-    to: str
-    seq: int
+    to: str | None
+    seq: int | None
     status: str
 
 

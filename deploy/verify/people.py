@@ -62,14 +62,19 @@ def _missing(asker: str, wanted: dict[Tick, int], told: dict[Tick, int]) -> Iter
 
 
 def nothing_delivered_waits(facts: Facts) -> Iterator[str]:
-    """I6: no queue names a message whose recipient had confirmed it before the queue was asked for."""
+    """I6: no queue names what its recipient had confirmed, or as not stored what was acked, before it was asked for."""
     confirmed: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
     for receipt in facts.of(Receipt):
         if receipt.observer == receipt.user:
             confirmed[receipt.conversation_id, receipt.user].append(receipt)
+    stored = {(ack.user, ack.message_id): ack.t for ack in facts.acks.values()}
     for queue in facts.of(Queue):
         late: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for item in queue.items:
+            if item.seq is None or item.to is None:
+                if stored.get((queue.user, item.message_id), inf) < queue.begun:
+                    yield f"{queue.user}'s queue has {item.message_id} as {item.status}, which was acked"
+                continue
             told = confirmed[item.conversation_id, item.to]
             if any(receipt.up_to_seq >= item.seq and receipt.t < queue.begun for receipt in told):
                 late[item.conversation_id, item.to].append(item.seq)

@@ -88,7 +88,8 @@ async def read_queue(deployment: Deployment, sender: Account, history: History) 
         response = await deployment.http.get(url, headers=sender.headers)
         response.raise_for_status()
         items += [
-            Waits(item["conversation_id"], item["to"], item["seq"], item["status"]) for item in response.json()["items"]
+            Waits(item["message_id"], item["conversation_id"], item["to"], item["seq"], item["status"])
+            for item in response.json()["items"]
         ]
         url = response.links.get("next", {}).get("url")
     queue = Queue(user=sender.username, begun=begun, items=tuple(items))

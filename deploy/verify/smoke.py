@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import httpx
 
@@ -52,24 +53,40 @@ class Report:
         _say(f"skip {name}: {why}")
 
 
-async def smoke(url: str, *, limits: bool = True, only: str = "") -> Report:
-    """Run every check whose name contains `only`; lanes side by side."""
+@dataclass(frozen=True)
+class Choice:
+    """Which checks to run."""
+
+    limits: bool = True
+    long: bool = False
+    only: str = ""
+
+    def reason_to_skip(self, check: Check) -> str | None:
+        """Say why a check is left out, None where it is to be run."""
+        if check.needs_limits and not self.limits:
+            return "rate limits are off"
+        return "it takes minutes" if check.is_long and not self.long else None
+
+
+async def smoke(url: str, choice: Choice) -> Report:
+    """Run every check that was chosen; lanes side by side."""
     report = Report()
     async with Deployment(url) as deployment, asyncio.TaskGroup() as lanes:
         for lane in LANES:
-            lanes.create_task(_run_lane(lane, deployment, report, limits=limits, only=only))
+            lanes.create_task(_run_lane(lane, deployment, report, choice))
     return report
 
 
-async def _run_lane(lane: Lane, deployment: Deployment, report: Report, *, limits: bool, only: str) -> None:
+async def _run_lane(lane: Lane, deployment: Deployment, report: Report, choice: Choice) -> None:
     stage = Stage(deployment)
     for check in lane.checks:
-        if only not in check.name:
+        if choice.only not in check.name:
             continue
-        if check.needs_limits and not limits:
-            report.skip(check.name, "rate limits are off")
-            continue
-        await _run(check, stage, report)
+        reason = choice.reason_to_skip(check)
+        if reason is None:
+            await _run(check, stage, report)
+        else:
+            report.skip(check.name, reason)
 
 
 async def _run(check: Check, stage: Stage, report: Report) -> None:
@@ -101,9 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="the gateway's address")
     parser.add_argument("--only", default="", help="run the checks whose name contains this")
     parser.add_argument("--no-limits", action="store_true", help="the deployment runs with PARLEY_RATE_LIMITS=off")
+    parser.add_argument("--long", action="store_true", help="run what takes minutes, too")
     options = parser.parse_args(argv)
     begun = time.monotonic()
-    report = asyncio.run(smoke(options.url, limits=not options.no_limits, only=options.only))
+    choice = Choice(limits=not options.no_limits, long=options.long, only=options.only)
+    report = asyncio.run(smoke(options.url, choice))
     _say(f"{len(report.passed)} ok, {len(report.failed)} failed, in {time.monotonic() - begun:.0f} s")
     for name in report.failed:
         _say(f"FAIL {name}")

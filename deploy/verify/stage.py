@@ -90,6 +90,28 @@ class Stage:
         """PUT JSON as `account`."""
         return await self.http.put(path, json=body, headers=account.headers)
 
+    async def patch(self, account: Account, path: str, body: object) -> httpx.Response:
+        """PATCH JSON as `account`."""
+        return await self.http.patch(path, json=body, headers=account.headers)
+
+    async def delete(self, account: Account, path: str) -> httpx.Response:
+        """DELETE as `account`."""
+        return await self.http.delete(path, headers=account.headers)
+
+    async def talk(self, ann: Account, ben: Account, count: int = 1) -> dict[str, Any]:
+        """Have one write to the other by HTTP; the last answer."""
+        for number in range(count):
+            response = await self.post(ann, f"/messages/send/{ben.username}/", {"content": f"{number + 1}"})
+            response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def friends(self) -> tuple[Account, Account]:
+        """Return two users who have just met: there is one message between them."""
+        ann, ben = await self.pair()
+        await self.talk(ann, ben)
+        return ann, ben
+
     async def say(self, wire: Wire, to: Account, content: str, **fields: Any) -> dict[str, Any]:
         """Send a message over a socket and return its ack."""
         message_id = new_id()

@@ -61,7 +61,7 @@ def right_history() -> Events:
         presence("ann", "ben", "offline", 21, last_seen="2026-11-22T10:00:00.000Z"),
         *sent(ROWS[1], 22),
         status("retrying", 33),
-        queue(40, Waits(TALK, "ben", 2, "retrying")),
+        queue(40, Waits("m2", TALK, "ben", 2, "retrying")),
         *connected("ben", BEN_AGAIN, 50, {("ben", "delivered"): 1}),
         *arrived(ROWS[1], 51, BEN_AGAIN),
         presence("ann", "ben", "online", 51),
@@ -192,7 +192,12 @@ PLANTED: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     "an entry stayed open for what was delivered": (
         "I6",
         "1 of d-ann-ben that ben had confirmed",
-        changed(Queue, {"t": 90}, items=(Waits(TALK, "ben", 2, "failed"),)),
+        changed(Queue, {"t": 90}, items=(Waits("m2", TALK, "ben", 2, "failed"),)),
+    ),
+    "a stored message stayed queued": (
+        "I6",
+        "m2 as queued, which was acked",
+        changed(Queue, {"t": 40}, items=(Waits("m2", TALK, "ben", None, "queued"),)),
     ),
     "what waits was not in the queue": ("I6", "lacks 1 for ben", changed(Queue, {"t": 40}, items=())),
     "a recipient was told of retries": (
@@ -296,7 +301,7 @@ def test_every_invariant_has_its_planted_bug() -> None:
             id="nobody watches on a new connection",
         ),
         pytest.param(
-            with_more(queue(51.1, Waits(TALK, "ben", 2, "retrying"))),
+            with_more(queue(51.1, Waits("m2", TALK, "ben", 2, "retrying"))),
             id="a queue that was asked for before the receipt",
         ),
     ],

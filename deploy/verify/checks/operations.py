@@ -17,6 +17,23 @@ DESCRIBED = (
     ("/api/v1/auth/login", "post"),
     ("/api/v1/auth/tokens", "post"),
     ("/api/v1/realtime/tickets", "post"),
+    ("/api/v1/me", "patch"),
+    ("/api/v1/me/presence", "put"),
+    ("/api/v1/me/blocks", "get"),
+    ("/api/v1/users", "get"),
+    ("/api/v1/users/{username}/presence", "get"),
+    ("/api/v1/users/{username}/block", "put"),
+    ("/api/v1/users/{username}/block", "delete"),
+    ("/api/v1/conversations", "get"),
+    ("/api/v1/conversations/{id}", "get"),
+    ("/api/v1/conversations/{id}/me", "patch"),
+    ("/api/v1/conversations/{id}/typing", "post"),
+    ("/api/v1/conversations/{id}/cursor", "put"),
+    ("/api/v1/messages/{id}/status", "get"),
+    ("/api/v1/messages/{id}/receipts", "get"),
+    ("/api/v1/messages/{id}/timeline", "get"),
+    ("/api/v1/queue", "get"),
+    ("/api/v1/queue/{id}/retry", "post"),
 )
 
 

@@ -70,6 +70,10 @@ async def _(stage: Stage) -> None:
     around = _seqs(await stage.get(ann, path, page_size=5, around=ids[7]))
     that(8 in around and len(around) == 5, f"around 8 are {around}")
     equal(around, list(range(around[0], around[0] + 5)), "around 8")
+    equal(around, [6, 7, 8, 9, 10], "around 8")
+    for at, want in ((0, [1, 2, 3]), (15, [14, 15, 16])):
+        seqs = _seqs(await stage.get(ann, path, page_size=5, around=ids[at]))
+        that(set(want) <= set(seqs), f"around {at + 1} are {seqs}")
     equal(_seqs(await stage.get(ann, path, page_size=5, before=ids[0])), [], "before the first")
     equal(_seqs(await stage.get(ann, path, page_size=5, after=ids[-1])), [], "after the last")
 
@@ -81,6 +85,8 @@ async def _(stage: Stage) -> None:
     today = datetime.fromtimestamp(_clock(await stage.get(ann, path)), UTC).date()
     early = _seqs(await stage.get(ann, path, page_size=5, at=str(today - timedelta(days=2))))
     that(1 in early, f"at a date before all messages came {early}")
+    late = _seqs(await stage.get(ann, path, page_size=5, at=str(today + timedelta(days=2))))
+    that(not late or COUNT in late, f"at a date after all messages came {late}")
     problem(await stage.get(ann, path, at="someday"), 400, "invalid")
 
 
@@ -158,6 +164,23 @@ async def _(stage: Stage) -> None:
     equal(page["first_unread_seq"], 2, "first_unread_seq of the reader")
     page = (await stage.get(ann, f"/messages/history/{ben.username}/")).json()
     equal(page["first_unread_seq"], None, "first_unread_seq of the writer")
+
+
+@LANE.check("from the first unread message on: the page around it, and onward to the newest")
+async def _(stage: Stage) -> None:
+    ann, ben = await stage.pair()
+    await stage.talk(ann, ben, 12)
+    path = f"/messages/history/{ann.username}/"
+    page = (await stage.get(ben, path, page_size=50)).json()
+    equal(page["first_unread_seq"], 1, "first_unread_seq before anything was read")
+    await stage.put(ben, f"/api/v1/conversations/{page['conversation_id']}/cursor", {"read_seq": 5})
+    page = (await stage.get(ben, path, page_size=1)).json()
+    equal(page["first_unread_seq"], 6, "first_unread_seq on a page that does not show it")
+    whole = (await stage.get(ben, path, page_size=50)).json()["messages"]
+    around = await stage.get(ben, path, page_size=5, around=whole[5]["message_id"])
+    equal((_seqs(around), around.json()["first_unread_seq"]), ([4, 5, 6, 7, 8], 6), "around the first unread")
+    onward = await stage.get(ben, path, page_size=4, after=around.json()["messages"][-1]["message_id"])
+    equal((_seqs(onward), onward.json()["has_more"]), ([9, 10, 11, 12], False), "onward from there")
 
 
 @LANE.check("a message is in the history as soon as it is acked")

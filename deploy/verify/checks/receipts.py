@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from deploy.verify.check import Lane, equal, that
+from deploy.verify.check import Lane, equal, problem, status, that
 from deploy.verify.stage import Stage
 from deploy.verify.wire import Frame, Wire
 
@@ -149,3 +149,24 @@ async def _(stage: Stage) -> None:
             await one.expect("read_receipt", _of(state))
             equal((await stage.get(ann, path)).json()["status"], state, "the status")
         equal((await stage.get(eve, path)).status_code, 404, "the status for a stranger")
+
+
+@LANE.check("who has a message, and who has read it, is told to the members with times")
+async def _(stage: Stage) -> None:
+    eve = await stage.user("eve")
+    async with stage.live_pair() as (ann, one, ben, two):
+        ack = await stage.say(one, ben, "x")
+        path = f"/api/v1/messages/{ack['message_id']}/receipts"
+        for state, want in (("", (False, False)), ("delivered", (True, False)), ("read", (True, True))):
+            if state:
+                await _tell(two, ack["conversation_id"], state, 1)
+                await one.expect("read_receipt", _of(state))
+            for member in (ann, ben):
+                response = await stage.get(member, path)
+                status(response, 200)
+                items = response.json()["items"]
+                equal([item["user"] for item in items], [ben.username], "who is listed")
+                times = (items[0]["delivered_at"] is not None, items[0]["read_at"] is not None)
+                equal(times, want, f"delivered and read after {state or 'sending'}")
+        problem(await stage.get(eve, path), 404, "not_found")
+        problem(await stage.get(ann, "/api/v1/messages/mnosuchmessage/receipts"), 404, "not_found")

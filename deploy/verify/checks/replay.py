@@ -9,7 +9,8 @@ from deploy.verify.wire import Frame, Wire
 
 LANE = Lane("replay")
 MANY = Lane("long replay")
-MISSED, PAGE = 250, 200
+AWAY = Lane("long absence")
+MISSED, PAGE = 300, 200
 
 
 def _seqs(frames: list[Frame]) -> list[int]:
@@ -148,25 +149,60 @@ async def _(stage: Stage) -> None:
         equal(seqs, list(range(1, 17)), "what came, replay and live")
 
 
-@MANY.check("of 250 missed the oldest 200 come, `more` names the rest, and sync brings it", timeout_s=85)
+@MANY.check("of 300 missed the oldest 200 come, `more` names the rest, and sync brings it", timeout_s=85)
 async def _(stage: Stage) -> None:
     ann, ben = await stage.fresh_pair()
+    # While this one is undelivered, ben's own messages move nothing.
+    await stage.talk(ann, ben)
     async with asyncio.TaskGroup() as senders:
-        senders.create_task(_send_all(stage, ann, ben, MISSED // 2))
+        senders.create_task(_send_all(stage, ann, ben, MISSED // 2 - 1))
         senders.create_task(_send_all(stage, ben, ann, MISSED // 2))
     page = (await stage.get(ann, f"/messages/history/{ben.username}/", page_size=1)).json()
     conversation_id = page["conversation_id"]
-    async with stage.dial(ben) as wire:
-        _, replay, caught_up = await wire.hello("new", cursors={conversation_id: 0})
-        equal(_seqs(replay), list(range(1, PAGE + 1)), "the replay")
-        equal(caught_up["replayed"], PAGE, "replayed")
-        equal(caught_up.get("more"), [conversation_id], "more")
-        cursor = caught_up["cursors"][conversation_id]
-        first_left = next(n for n in range(PAGE + 1, MISSED + 2))
-        that(cursor < first_left, f"the cursor {cursor} lies above messages that were left out")
-        left = await _sync_all(wire, conversation_id, cursor, limit=20)
-        equal(sorted({*_seqs(replay), *left}), list(range(1, MISSED + 1)), "all there is")
+    for device, cursors in (("held", {conversation_id: 0}), ("new", {})):
+        async with stage.dial(ben) as wire:
+            _, replay, caught_up = await wire.hello(device, cursors=cursors)
+            equal(_seqs(replay), list(range(1, PAGE + 1)), f"the replay of the {device} device")
+            equal(caught_up["replayed"], PAGE, "replayed")
+            equal(caught_up.get("more"), [conversation_id], "more")
+            cursor = caught_up["cursors"][conversation_id]
+            that(cursor <= PAGE, f"the cursor {cursor} lies above messages that were left out")
+            left = await _sync_all(wire, conversation_id, cursor, limit=20)
+            equal(sorted({*_seqs(replay), *left}), list(range(1, MISSED + 1)), "all there is")
+            equal(left[-(MISSED - PAGE) :], list(range(PAGE + 1, MISSED + 1)), "what sync brought")
+    async with stage.live(ben) as wire:
         await _check_backwards(wire, conversation_id)
+
+
+@AWAY.check("300 messages to who is away come once and in order, on a known device and on a new one", timeout_s=60)
+async def _(stage: Stage) -> None:
+    ben = await stage.new_account("ben")
+    senders = [await stage.user(f"guest{number}") for number in range(3)]
+    held: dict[str, int] = {}
+    for sender in senders:
+        answer = await stage.talk(sender, ben)
+        held[answer["conversation_id"]] = answer["rev"]
+    async with stage.live(ben) as wire:
+        for conversation_id in held:
+            receipt = {"type": "read_receipt", "conversation_id": conversation_id, "state": "delivered"}
+            await wire.send(receipt | {"up_to_seq": 1})
+            await wire.expect("read_receipt")
+    count = MISSED // len(senders)
+    async with asyncio.TaskGroup() as tasks:
+        for sender in senders:
+            tasks.create_task(_send_all(stage, sender, ben, count))
+    for device, cursors in (("held", held), ("new", {}), ("held", held)):
+        async with stage.dial(ben) as wire:
+            _, replay, caught_up = await wire.hello(device, cursors=cursors)
+            equal(caught_up["replayed"], MISSED, f"replayed to the {device} device")
+            that(not caught_up.get("more"), f"more: {caught_up.get('more')}")
+            for conversation_id in held:
+                of_one = [frame for frame in replay if frame["conversation_id"] == conversation_id]
+                equal(_seqs(of_one), list(range(2, count + 2)), "the messages of one sender")
+                if device == "new":
+                    contents = [frame["content"] for frame in of_one if frame["type"] == "message"]
+                    equal(contents, [str(number) for number in range(count)], "the contents")
+            equal([frame["type"] for frame in await wire.quiet(0.3) if frame["type"] == "message"], [], "after it")
 
 
 async def _sync_all(wire: Wire, conversation_id: str, after: int, *, limit: int) -> list[int]:
