@@ -102,6 +102,8 @@ def build(settings: Settings) -> AsgiFastStream:
     _serve(broker, subjects.SYNC, queries.Sync, history.sync)
     _serve(broker, subjects.OUTCOMES, queries.FindOutcomes, history.outcomes)
     _serve(broker, subjects.MESSAGE, queries.GetMessage, history.message)
+    _serve(broker, subjects.CONVERSATIONS, queries.GetConversations, history.conversations)
+    _serve(broker, subjects.CONVERSATION, queries.GetConversation, history.conversation)
     _serve(broker, subjects.ACQUAINTED, queries.FindAcquainted, history.acquainted)
     health = Health(
         [

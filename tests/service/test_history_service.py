@@ -122,6 +122,22 @@ async def test_a_resume_costs_the_same_statements_for_3_conversations_as_for_60(
         assert costs == [6, 6]
 
 
+async def test_the_list_costs_the_same_statements_for_3_conversations_as_for_60(
+    migrated_url: str, nats_url: str, statements: list[str]
+) -> None:
+    await many_conversations(migrated_url, 60, 2)
+    async with running(migrated_url, nats_url) as history:
+        await history.conversations(ANN)
+        for more in ({}, {"archived": False}):
+            for limit in (3, 60):
+                statements.clear()
+                page = await history.conversations(ANN, limit=limit, **more)
+                assert (len(page.items), len(statements)) == (limit, 7)
+        statements.clear()
+        await history.conversation(ANN, ConversationId("c000"))
+        assert len(statements) == 7
+
+
 async def test_all_that_is_read_in_a_snapshot_agrees(migrated_url: str) -> None:
     await many_conversations(migrated_url, 1, 3)
     name = ConversationId("c000")

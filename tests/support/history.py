@@ -107,6 +107,22 @@ def block_row(blocker: UserId, blocked: UserId) -> Row:
     }
 
 
+def account_row(user: UserId, display_name: str) -> Row:
+    """Make an account."""
+    return {
+        "id": user,
+        "username": name_of(user),
+        "display_name": display_name,
+        "password_hash": "",
+        "created_at_ms": NOON,
+    }
+
+
+def setting_row(conversation: ConversationId, user: UserId, **flags: Any) -> Row:
+    """Make what a member keeps about a conversation."""
+    return {"conversation_id": conversation, "user_id": user, "changed_at_ms": NOON, **flags}
+
+
 async def store_conversation(
     url: str,
     conversation: ConversationId,
@@ -182,6 +198,16 @@ class Asker:
         """Ask which messages are stored."""
         question = queries.FindOutcomes(message_ids)
         return (await ask(self.connection, subjects.OUTCOMES, question, queries.Outcomes)).found
+
+    async def conversations(self, user: UserId, **more: Any) -> queries.Conversations[Any]:
+        """Ask for a page of a user's conversations."""
+        question = queries.GetConversations(user, **more)
+        return await ask(self.connection, subjects.CONVERSATIONS, question, queries.Conversations[Any])
+
+    async def conversation(self, user: UserId, conversation: ConversationId) -> Any:
+        """Ask for one of a user's conversations."""
+        question = queries.GetConversation(user, conversation)
+        return (await ask(self.connection, subjects.CONVERSATION, question, queries.Found[Any])).message
 
     async def acquainted(self, user: UserId, *others: UserId) -> list[UserId]:
         """Ask whom of some users one may watch."""

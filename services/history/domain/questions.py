@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import MessageId, UserId
-from shared.contracts.queries import GetPage, Sync
+from shared.contracts.queries import GetConversations, GetPage, Sync
 
 PAGE_MESSAGES: Final = 200
 ASKED_OUTCOMES: Final = 2000
@@ -46,6 +46,16 @@ def check_outcomes(asked: Sequence[MessageId]) -> None:
     """
     if len(asked) > ASKED_OUTCOMES:
         raise Refusal(Code.INVALID, f"Ask for at most {ASKED_OUTCOMES} messages at once.")
+
+
+def check_conversations(query: GetConversations) -> None:
+    """Refuse a question for a page of the list that is out of range.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    _check_limit(query.limit)
+    _check_numbers(query.before and query.before[0])
 
 
 def check_acquainted(asked: Sequence[UserId]) -> None:

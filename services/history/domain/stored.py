@@ -1,6 +1,6 @@
 """What the store knows, as values, and whom it may be told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from shared.contracts.errors import Code, Refusal
@@ -39,6 +39,14 @@ class StoredReceipt(NamedTuple):
     at_ms: int
 
 
+class Passing(NamedTuple):
+    """A recipient whose cursor has passed a message."""
+
+    conversation_id: ConversationId
+    user_id: UserId
+    seq: int
+
+
 class StoredMember(NamedTuple):
     """A member with its cursors; `shown_read_seq` is the read cursor as others may see it. `left`: a former one."""
 
@@ -60,7 +68,7 @@ class Conversation(NamedTuple):
     kind: str
     last_seq: int
     rev: int
-    members: list[StoredMember]
+    members: Sequence[StoredMember]
 
 
 class Own(NamedTuple):

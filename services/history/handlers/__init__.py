@@ -2,14 +2,17 @@
 
 from services.history.domain import questions
 from services.history.domain.progress import PageMessage
-from services.history.handlers import missed, pages, people
+from services.history.handlers import listing, missed, pages, people
 from services.history.store import Store, outcomes
-from shared.contracts.frames import MessageView, ReceiptFrame
+from shared.contracts.frames import ConversationView, MessageView, ReceiptFrame
 from shared.contracts.queries import (
     Acquainted,
+    Conversations,
     FindAcquainted,
     FindOutcomes,
     Found,
+    GetConversation,
+    GetConversations,
     GetMembers,
     GetMessage,
     GetPage,
@@ -58,6 +61,15 @@ class History:
     async def message(self, query: GetMessage) -> Found[PageMessage]:
         """Read one message as a member of its conversation."""
         return await self._store.read(pages.message(query))
+
+    async def conversations(self, query: GetConversations) -> Conversations[ConversationView]:
+        """Read a page of a user's conversations, the one with the newest message first."""
+        questions.check_conversations(query)
+        return await self._store.read(listing.conversations(query))
+
+    async def conversation(self, query: GetConversation) -> Found[ConversationView]:
+        """Read one of a user's conversations as the list has it."""
+        return await self._store.read(listing.conversation(query))
 
     async def acquainted(self, query: FindAcquainted) -> Acquainted:
         """Tell whom of some users one may watch."""

@@ -15,7 +15,7 @@ def missed(query: Resume) -> Read[Resumed[MessageView | ReceiptFrame]]:
     starts = [
         resume.start_of(own, query.cursors.get(own.conversation_id)) for own in owned[: resume.PART_CONVERSATIONS]
     ]
-    members = yield from store.members_of(starts)
+    members = yield from store.members_of([start.own.conversation_id for start in starts])
     changed = yield from store.changed_counts(starts)
     shares = resume.share_out(starts, changed, members, query.room)
     found = yield from store.missed_messages(shares)

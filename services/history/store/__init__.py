@@ -3,7 +3,9 @@
 from typing import Final, TypeVar
 
 from services.history.store.conversations import blockers, conversation, conversation_with_unread
+from services.history.store.listing import display_names, group_sizes, heads, last_messages, settings, unread
 from services.history.store.messages import (
+    first_receipts,
     message,
     messages_of_page,
     messages_of_sync,
@@ -27,7 +29,12 @@ __all__ = [
     "conversation",
     "conversation_with_unread",
     "conversations_of",
+    "display_names",
     "epoch",
+    "first_receipts",
+    "group_sizes",
+    "heads",
+    "last_messages",
     "members_of",
     "message",
     "messages_of_page",
@@ -37,6 +44,8 @@ __all__ = [
     "receipts",
     "seq_at",
     "seq_of",
+    "settings",
+    "unread",
 ]
 
 T = TypeVar("T")

@@ -1,10 +1,11 @@
 # ruff: noqa: S608 - statements are put together from our own columns alone
 """Messages: those of a page or of a sync page, single ones by their ids, and when they were received."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from services.history.domain.pages import Reading
-from services.history.domain.stored import StoredMessage, StoredReceipt
+from services.history.domain.stored import Passing, StoredMessage, StoredReceipt
 from services.history.store.rows import MESSAGE, rows_for, to_messages
 from shared.contracts.ids import ConversationId, MessageId
 from shared.contracts.queries import Outcome, Sync
@@ -72,6 +73,31 @@ _RECEIPTS = Statement(
       ), $3)""",
 )
 
+# Rows asked are (conversation, user, seq): of each state the first receipt at or behind the seq.
+_FIRST_RECEIPTS = Statement(
+    """
+    SELECT asked.value ->> 0, asked.value ->> 1, s.state, r.up_to_seq, r.at_ms
+    FROM json_rows($1) AS asked
+    CROSS JOIN (VALUES ('delivered'), ('read')) AS s(state)
+    CROSS JOIN LATERAL (
+        SELECT n.up_to_seq, n.at_ms FROM receipt n
+        WHERE n.conversation_id = asked.value ->> 0 AND n.user_id = asked.value ->> 1 AND n.state = s.state
+          AND n.up_to_seq >= CAST(asked.value ->> 2 AS bigint)
+        ORDER BY n.up_to_seq LIMIT 1
+    ) AS r""",
+    sqlite="""
+    SELECT r.conversation_id, r.user_id, r.state, r.up_to_seq, r.at_ms
+    FROM json_rows($1) AS asked
+    CROSS JOIN (SELECT 'delivered' AS state UNION ALL SELECT 'read') AS s
+    CROSS JOIN receipt r
+    WHERE r.conversation_id = asked.value ->> 0 AND r.user_id = asked.value ->> 1 AND r.state = s.state
+      AND r.up_to_seq = (
+        SELECT min(n.up_to_seq) FROM receipt n
+        WHERE n.conversation_id = asked.value ->> 0 AND n.user_id = asked.value ->> 1 AND n.state = s.state
+          AND n.up_to_seq >= CAST(asked.value ->> 2 AS bigint)
+      )""",
+)
+
 _OUTCOMES = Statement("""
     SELECT m.message_id, m.conversation_id, m.seq, m.first_rev, m.sent_at_ms, m.request
     FROM message m
@@ -120,6 +146,15 @@ def receipts(messages: Sequence[StoredMessage]) -> Read[list[StoredReceipt]]:
     oldest, newest = messages[0], messages[-1]
     rows = yield from _RECEIPTS.rows(oldest.conversation_id, oldest.seq, newest.seq)
     return list(map(StoredReceipt._make, rows))
+
+
+def first_receipts(asked: Sequence[Passing]) -> Read[dict[ConversationId, list[StoredReceipt]]]:
+    """Find when cursors passed messages, of many conversations at once."""
+    rows = yield from rows_for(_FIRST_RECEIPTS, asked)
+    found = defaultdict(list)
+    for conversation_id, *receipt in rows:
+        found[conversation_id].append(StoredReceipt._make(receipt))
+    return found
 
 
 def outcomes(message_ids: Iterable[MessageId]) -> Read[list[Outcome]]:

@@ -75,9 +75,9 @@ def conversations_of(user: UserId, after: ConversationId, limit: int) -> Read[li
     return [Own(*row) for row in rows]
 
 
-def members_of(starts: Iterable[Start]) -> Read[dict[ConversationId, list[StoredMember]]]:
+def members_of(conversations: Iterable[ConversationId]) -> Read[dict[ConversationId, list[StoredMember]]]:
     """Find the members of many conversations."""
-    rows = yield from rows_for(_MEMBERS_OF, [(start.own.conversation_id,) for start in starts])
+    rows = yield from rows_for(_MEMBERS_OF, [(name,) for name in conversations])
     members = defaultdict(list)
     for row in rows:
         members[row[0]].append(to_member(row[1:]))
