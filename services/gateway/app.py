@@ -21,6 +21,7 @@ from services.gateway.guards.attempts import Attempts
 from services.gateway.guards.gate import Gate
 from services.gateway.guards.passwords import Passwords
 from services.gateway.guards.proofs import Proofs
+from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
 from services.gateway.settings import Settings, load
@@ -57,7 +58,9 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
     metrics = Metrics("gateway")
     connection = Connection(settings.nats_url, f"gateway {gateway_id}")
     accounts = Accounts(settings.database_url)
-    refused = Refused(Belongings(accounts), metrics)
+    belongings = Belongings(accounts)
+    refused = Refused(belongings, metrics)
+    retry_rates = RetryRates(metrics, is_on=settings.rate_limits)
     proofs = Proofs(accounts, session_idle=settings.session_idle)
     passwords = _passwords(settings, metrics)
     revocations = Revocations(connection)
@@ -100,7 +103,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                 await connection.close()
 
     app = make_application(
-        Parts(accounts, proofs, sign_ins, gate, cookies, reads),
+        Parts(accounts, proofs, sign_ins, gate, cookies, reads, belongings, refused, retry_rates, settings),
         lifespan=lifespan,
         socket=route(opened.running_endpoint),
         service_routes=routes(health, metrics),

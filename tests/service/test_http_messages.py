@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -102,6 +103,9 @@ async def test_a_queued_message_tells_where_its_status_is(ann: httpx.AsyncClient
     body = queued.json()
     assert set(body) == {"message_id", "status", "retry_count", "max_retries", "next_retry_at"}
     assert (body["status"], body["retry_count"], body["max_retries"]) == ("queued", 0, 3)
+    sent_at = (await ann.get(f"/api/v1/messages/{body['message_id']}")).json()["sent_at"]
+    waits = datetime.fromisoformat(body["next_retry_at"]) - datetime.fromisoformat(sent_at)
+    assert waits == timedelta(seconds=10)
     assert queued.headers["location"] == f"/api/v1/messages/{body['message_id']}/status"
     status = (await ann.get(queued.headers["location"])).json()
     assert (status["status"], status["seq"], status["delivered_at"], status["read_at"]) == ("sent", 1, None, None)
@@ -115,6 +119,52 @@ async def test_a_queued_message_tells_where_its_status_is(ann: httpx.AsyncClient
     assert read["status"] == "read"
     assert read["delivered_at"] <= read["read_at"]
     assert (await ann.get(f"/api/v1/messages/{body['message_id']}")).json()["status"] == "read"
+
+
+async def test_a_timeline_tells_the_way_of_a_message_to_its_sender_alone(
+    path: Path, ann: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    sent = await send(ann, "ben", "hi")
+    address = f"/api/v1/messages/{sent['message_id']}/timeline"
+    told = (await ann.get(address)).json()
+    assert (told["message_id"], told["conversation_id"], told["seq"], told["status"]) == (
+        sent["message_id"], sent["conversation_id"], 1, "sent",
+    )  # fmt: skip
+    assert told["accepted_at"] == sent["sent_at"] <= told["stored_at"]
+    (way,) = told["recipients"]
+    assert way == {
+        "user": "ben", "status": "sent", "attempts": [], "retry_count": 0, "max_retries": 3, "next_retry_at": None,
+        "reason": None, "delivered_at": None, "read_at": None,
+    }  # fmt: skip
+    cursor = f"/api/v1/conversations/{sent['conversation_id']}/cursor"
+    await ben.put(cursor, json={"delivered_seq": 1})
+    told = (await ann.get(address + "/")).json()
+    assert (told["status"], told["recipients"][0]["status"]) == ("delivered", "delivered")
+    assert told["recipients"][0]["delivered_at"] >= sent["sent_at"]
+    await ben.put(cursor, json={"read_seq": 1})
+    assert (await ann.get(address)).json()["status"] == "read"
+    problem_of(await ben.get(address), 403, "forbidden")
+    problem_of(await ann.get("/api/v1/messages/mnosuch/timeline"), 404, "not_found")
+    problem_of(await ann.get("/api/v1/messages/a.b/timeline"), 400, "invalid")
+
+
+async def test_receipts_tell_every_member_who_has_and_who_has_read_a_message(
+    path: Path, ann: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    sent = await send(ann, "ben", "hi")
+    address = f"/api/v1/messages/{sent['message_id']}/receipts"
+    told = (await ann.get(address)).json()
+    assert told == {
+        "message_id": sent["message_id"], "conversation_id": sent["conversation_id"], "seq": 1, "next": None,
+        "prev": None, "items": [{"user": "ben", "status": "sent", "delivered_at": None, "read_at": None}],
+    }  # fmt: skip
+    await ben.put(f"/api/v1/conversations/{sent['conversation_id']}/cursor", json={"read_seq": 1})
+    (item,) = (await ben.get(address)).json()["items"]
+    assert item["status"] == "read"
+    assert item["delivered_at"] == item["read_at"] >= sent["sent_at"]
+    async with path.http(await path.token_of("eve")) as eve:
+        for what in ("receipts", "timeline"):
+            problem_of(await eve.get(f"/api/v1/messages/{sent['message_id']}/{what}"), 404, "not_found")
 
 
 async def test_cursors_never_go_back_and_are_for_members_alone(
@@ -244,7 +294,7 @@ async def test_a_sync_tells_what_was_missed_and_where_one_stands(
     sent = await send(ann, "ben", "one")
     conversation = sent["conversation_id"]
     synced = (await ben.post("/api/v1/sync", json={"cursors": {}})).json()
-    assert set(synced) == {"epoch", "conversations", "cursors", "more"}
+    assert set(synced) >= {"epoch", "conversations", "cursors", "more", "typing"}
     (page,) = synced["conversations"]
     assert set(page) == {"conversation_id", "messages", "members", "rev", "complete"}
     assert [message["content"] for message in page["messages"]] == ["one"]

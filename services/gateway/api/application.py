@@ -11,19 +11,24 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
-from services.gateway.api import accounts, history, messages, pages, problems, sync
+from services.gateway.api import accounts, conversations, history, messages, pages, problems, progress, queue, sync
 from services.gateway.api.asking import Asking
 from services.gateway.api.documentation import described, documentation_handlers
 from services.gateway.api.reads import Reads
+from services.gateway.commands.refused import Refused
 from services.gateway.domain import CookieNames
 from services.gateway.guards.gate import Gate
 from services.gateway.guards.proofs import Proofs
+from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.sign_ins import SignIns
-from services.gateway.store import Accounts
+from services.gateway.settings import Settings
+from services.gateway.store import Accounts, Belongings
 from shared.contracts.errors import Refusal
 from shared.runtime.health import ASGIApp
 
-_CONSTANTS: Final = ("accounts", "proofs", "sign_ins", "cookie_names", "reads")
+_CONSTANTS: Final = (
+    "accounts", "proofs", "sign_ins", "cookie_names", "reads", "belongings", "refused", "retry_rates", "settings",
+)  # fmt: skip
 _OPENED: Final = ("commands", "hub")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -39,6 +44,10 @@ class Parts:
     gate: Gate
     cookie_names: CookieNames
     reads: Reads
+    belongings: Belongings
+    refused: Refused
+    retry_rates: RetryRates
+    settings: Settings
 
 
 def make_application(
@@ -50,18 +59,23 @@ def make_application(
     max_body_bytes: int,
 ) -> Litestar:
     """Put everything together; `service_routes` are health and metrics as every service has them."""
-    signed_in = [*accounts.SIGNED_IN, *history.HANDLERS, *messages.HANDLERS, *sync.HANDLERS]
+    signed_in = [
+        *accounts.SIGNED_IN,
+        *conversations.HANDLERS,
+        *history.HANDLERS,
+        *messages.HANDLERS,
+        *progress.HANDLERS,
+        *queue.HANDLERS,
+        *sync.HANDLERS,
+    ]
     endpoints: list[Router | HTTPRouteHandler] = [
         Router("/", route_handlers=accounts.IN_PUBLIC, guards=[parts.gate.own_page]),
         Router("/", route_handlers=signed_in, guards=[parts.gate.signed_in]),
         problems.explain_problem,
     ]
     dependencies = {
-        **{
-            name: _constant(getattr(parts, name))
-            for name in ("accounts", "proofs", "sign_ins", "cookie_names", "reads")
-        },
-        **{name: _from_state(name) for name in ("commands", "hub")},
+        **{name: _constant(getattr(parts, name)) for name in _CONSTANTS},
+        **{name: _from_state(name) for name in _OPENED},
     }
     document = described(endpoints, dependencies, Asking)
     plain = [asgi(path, copy_scope=False)(app) for path, app in service_routes]

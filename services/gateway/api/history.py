@@ -30,29 +30,28 @@ from services.gateway.api.shapes import (
     HistoryPage,
     MessageItem,
     MessageList,
-    MessageStatus,
     PeerCursor,
     Status,
     answer,
     peer_cursor,
 )
-from services.gateway.commands.commands import Commands
 from services.gateway.domain import User, fold_username
 from services.gateway.store import Accounts
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import ConversationId, MessageId, UserId, direct_conversation_id, is_id
+from shared.contracts.ids import ConversationId, MessageId, UserId, Username, direct_conversation_id, is_id
 from shared.contracts.queries import GetMessage, GetPage, Page
 from shared.contracts.subjects import MESSAGE, PAGE
 
 _PAGE_REFUSALS: Final = (Code.INVALID, Code.UNAUTHENTICATED, Code.NOT_FOUND)
 
 
-class _Seen(Struct):
+class SeenMessage(Struct):
     """The fields of a message that the gateway itself looks at."""
 
     message_id: MessageId
     conversation_id: ConversationId
     seq: int
+    sender: Username
     status: Status
     delivered_at: str | None = None
     read_at: str | None = None
@@ -147,38 +146,11 @@ async def get_message(request: Asking, message_id: FromPath[str], reads: NamedDe
     """Read one message of a conversation of mine."""
     found = await _message(reads, request.user.user_id, read_message_id("message_id", message_id))
     if found is None:
-        raise _no_such_message()
+        raise no_such_message()
     return answer(found)
 
 
-@get(
-    "/api/v1/messages/{message_id:str}/status",
-    tags=["history"],
-    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.NOT_FOUND),
-)
-async def get_message_status(
-    request: Asking, message_id: FromPath[str], reads: NamedDependency[Reads], commands: NamedDependency[Commands]
-) -> MessageStatus:
-    """Tell how far a message is: queued while it is only in the log, then sent, delivered, read."""
-    asked = read_message_id("message_id", message_id)
-    queued = commands.queued(request.user.user_id, asked)
-    try:
-        found = await _message(reads, request.user.user_id, asked)
-    except Refusal:
-        if queued is None:
-            raise
-        found = None  # the store is away, and the message waits for it
-    if found is not None:
-        seen = msgspec.json.decode(found, type=_Seen)
-        return MessageStatus(
-            seen.message_id, seen.conversation_id, seen.status, seen.seq, seen.delivered_at, seen.read_at
-        )
-    if queued is None:
-        raise _no_such_message()
-    return MessageStatus(queued.message_id, queued.conversation_id, "queued")
-
-
-HANDLERS: Final[list[HTTPRouteHandler]] = [get_history, load_older, list_messages, get_message, get_message_status]
+HANDLERS: Final[list[HTTPRouteHandler]] = [get_history, load_older, list_messages, get_message]
 
 
 async def peer_of(accounts: Accounts, asker: UserId, username: str) -> User:
@@ -205,6 +177,17 @@ def conversation(text: str) -> ConversationId:
     if not is_id(text):
         raise Refusal(Code.NOT_FOUND, "There is no such conversation.")
     return ConversationId(text)
+
+
+async def seen_message(reads: Reads, asker: UserId, message_id: MessageId) -> SeenMessage | None:
+    """Look at a message of a conversation of one's own; None where there is none of that id."""
+    found = await _message(reads, asker, message_id)
+    return None if found is None else msgspec.json.decode(found, type=SeenMessage)
+
+
+def no_such_message() -> Refusal:
+    """Refuse what does not exist, or not for whoever asks."""
+    return Refusal(Code.NOT_FOUND, "There is no such message.")
 
 
 async def _with_peer(
@@ -254,10 +237,9 @@ async def _page(reads: Reads, asker: UserId, conversation_id: ConversationId, as
 
 
 async def _seq_of(reads: Reads, asker: UserId, conversation_id: ConversationId, message_id: MessageId) -> int:
-    found = await _message(reads, asker, message_id)
-    seen = None if found is None else msgspec.json.decode(found, type=_Seen)
+    seen = await seen_message(reads, asker, message_id)
     if seen is None or seen.conversation_id != conversation_id:
-        raise _no_such_message()
+        raise no_such_message()
     return seen.seq
 
 
@@ -265,7 +247,3 @@ async def _message(reads: Reads, asker: UserId, message_id: MessageId) -> Raw | 
     """Read a message as it came."""
     found = (await reads.ask(MESSAGE, GetMessage(asker, message_id), _Found)).message
     return None if bytes(found) == b"null" else found
-
-
-def _no_such_message() -> Refusal:
-    return Refusal(Code.NOT_FOUND, "There is no such message.")

@@ -17,14 +17,12 @@ from services.gateway.commands.commands import Commands
 from services.gateway.commands.pending import Queued, Stored
 from services.gateway.domain import time_ordered_id
 from services.gateway.protocol.inbound import MAX_MENTIONS, MAX_NUMBER, SendRequest
+from services.gateway.settings import Settings
 from services.gateway.store import Accounts
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.frames import rfc3339
 from shared.contracts.ids import ClientId, MessageId, is_id
 from shared.runtime import clock
-
-MAX_RETRIES: Final = 3
-"""How often a delivery to somebody who is away is tried."""
 
 IdempotencyKey = Annotated[
     str | None, HeaderParameter(name="Idempotency-Key", description="The request's id: a repeat gets the first answer")
@@ -35,6 +33,7 @@ _REFUSALS: Final = (
     *BAD_BODY,
     Code.UNAUTHENTICATED,
     Code.FORBIDDEN,
+    Code.BLOCKED,
     Code.NOT_FOUND,
     Code.ID_CONFLICT,
     Code.RATE_LIMITED,
@@ -86,12 +85,14 @@ async def queue_for_user(
     data: JSONBody[NewMessage],
     accounts: NamedDependency[Accounts],
     commands: NamedDependency[Commands],
+    settings: NamedDependency[Settings],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Leave a message for somebody who may be away; its status tells how far it is."""
     peer = await peer_of(accounts, request.user.user_id, username)
     outcome = await commands.send(request.user, _request(data, idempotency_key, to=peer.username))
-    body = QueuedDelivery(outcome.message_id, "queued", 0, MAX_RETRIES, None)
+    first_retry_at = rfc3339(outcome.sent_at_ms + int(settings.retry_after_s * 1000))
+    body = QueuedDelivery(outcome.message_id, "queued", 0, settings.max_retries, first_retry_at)
     return answer(body, 202, {"location": f"/api/v1/messages/{outcome.message_id}/status"})
 
 

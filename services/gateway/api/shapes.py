@@ -113,18 +113,19 @@ class QueuedDelivery(Struct, frozen=True):
     status: Literal["queued"]
     retry_count: int
     max_retries: int
-    next_retry_at: Time | None
+    next_retry_at: Time
 
 
-class MessageStatus(Struct, frozen=True):
-    """How far a message is; without `seq` it is not stored yet."""
+class MessageStatus(Struct, frozen=True, kw_only=True):
+    """How far a message is; without `seq` it is not stored: queued still, or failed, refused for a `reason`."""
 
     message_id: MessageId
     conversation_id: ConversationId
-    status: Status
+    status: Status | Literal["failed"]
     seq: int | None = None
     delivered_at: Time | None = None
     read_at: Time | None = None
+    reason: str | None = None
 
 
 class CursorView(Struct, frozen=True):
