@@ -47,7 +47,8 @@ class Session:
         self._device_id = device_id
         self._notify = notify
         self._heartbeat_s = 20.0
-        self._watched: set[str] = set()
+        self._asked_at: dict[str, float] = {}
+        self._told_of: set[str] = set()
         self._pages: dict[str, asyncio.Future[Frame | None]] = {}
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -99,14 +100,16 @@ class Session:
             await asyncio.sleep(CHORES_EVERY_S)
 
     async def keep_watch(self) -> None:
-        """Ask for everybody the client wants to watch, once on this connection."""
+        """Ask for everybody the client wants to watch, and again for those it is told nothing about."""
+        timeline, loop = self.timeline, asyncio.get_running_loop()
         while True:
-            fresh = sorted(self.timeline.watched - self._watched)[:WATCHED_AT_ONCE]
-            if self.is_live and fresh:
-                self._watched.update(fresh)
-                users = tuple(fresh)
-                self.timeline.history.record(Watch(user=self.timeline.username, connection=self.number, users=users))
-                await self.wire.send({"type": "user_status", "watch": fresh})
+            longest = loop.time() - UNANSWERED_S
+            unknown = sorted(timeline.watched - self._told_of)
+            due = [name for name in unknown if self._asked_at.get(name, longest) <= longest][:WATCHED_AT_ONCE]
+            if self.is_live and due:
+                self._asked_at.update(dict.fromkeys(due, loop.time()))
+                timeline.history.record(Watch(user=timeline.username, connection=self.number, users=tuple(due)))
+                await self.wire.send({"type": "user_status", "watch": due})
             await asyncio.sleep(CHORES_EVERY_S)
 
     async def type(self, to: str, state: TypingState) -> None:
@@ -202,7 +205,7 @@ class Session:
             "ack": self._ack,
             "read_receipt": lambda frame: self.timeline.take_receipt(frame, self.number),
             "message_status": self.timeline.take_status,
-            "user_status": lambda frame: self.timeline.take_presence(frame, self.number),
+            "user_status": self._user_status,
             "typing": lambda frame: self.timeline.take_typing(frame, self.number),
             "resync": self._resync,
             "sync_page": self._sync_page,
@@ -216,6 +219,10 @@ class Session:
         self._advance(frame)
         how: How = "live" if self._caught_up else "replay"
         self.timeline.take_message(frame, how, self.number)
+
+    def _user_status(self, frame: Frame) -> None:
+        self._told_of.add(frame["user"])
+        self.timeline.take_presence(frame, self.number)
 
     def _sync_page(self, frame: Frame) -> None:
         page = self._pages.get(frame["re"])
