@@ -1,41 +1,211 @@
-"""Presence, as a process: a place at the broker, with its health and its metrics."""
+"""Presence, as a process: FastStream carries the questions, which only the replica that leads is subscribed to."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
+import msgspec
+from fast_depends.msgspec import MsgSpecSerializer
+from faststream import BaseMiddleware, Response, StreamMessage
 from faststream.asgi import AsgiFastStream
+from faststream.nats import NatsBroker
 
-from services.presence.settings import Settings, load
+from services.presence.handlers import Presence
+from services.presence.leader import LEASE, Leader
+from services.presence.settings import Settings, Timing, load
+from services.presence.store import Store
 from shared.broker.connection import Connection
-from shared.broker.frame import open_broker
+from shared.broker.lease import Lease
+from shared.broker.rpc import FAILED_HEADER
+from shared.contracts import subjects
+from shared.contracts.errors import Code, Refusal
+from shared.contracts.presence import GetPresence, SetPresence
+from shared.contracts.queries import QueryFailed
+from shared.contracts.subjects import Query
 from shared.runtime import logs, serve
-from shared.runtime.health import Health, Probe, routes
+from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 
+Q = TypeVar("Q")
+R = TypeVar("R")
 
-def build(settings: Settings) -> AsgiFastStream:
+QUEUE: Final = "presence"
+AT_ONCE: Final = 64
+"""Questions of one kind that are in work at the same time; more wait in the subscription."""
+WAITING: Final = 4096
+"""Questions of one kind that may wait; what comes on top is dropped, and its asker hears nothing."""
+GRACE_S: Final = 2.0
+
+_log = logs.get(__name__)
+
+
+class LedBroker(NatsBroker):
+    """Only connects when the service starts; whoever leads starts the subscribers, and stops them."""
+
+    async def start(self) -> None:
+        """Connect."""
+        await self.connect()
+        self.running = True
+
+
+class Answers:
+    """The subscribers to the questions, to be started and stopped with leading."""
+
+    def __init__(self, broker: NatsBroker) -> None:
+        self._broker = broker
+
+    def serve(self, subject: Query[Q, R], question: type[Q], handler: Callable[[Q], Awaitable[R]]) -> None:
+        """Answer the questions on a subject, when started."""
+        read = msgspec.json.Decoder(question).decode
+
+        async def decode(message: StreamMessage[Any]) -> Q:
+            return read(message.body)
+
+        self._broker.subscriber(subject, queue=QUEUE, decoder=decode, max_workers=AT_ONCE, pending_msgs_limit=WAITING)(
+            handler
+        )
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        for subscriber in self._broker.subscribers:
+            await subscriber.start()
+
+    async def stop(self) -> None:
+        """Finish what is being answered, and leave the next question to another replica."""
+        for subscriber in self._broker.subscribers:
+            if subscriber.running:
+                await subscriber.stop()
+
+
+class Failures:
+    """Makes an answer of why a question has none, and counts it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._failures = metrics.counter("presence_query_failures", "Questions answered with a code.", ("code",))
+
+    def __call__(self, message: Any, /, *, context: Any) -> "_Answer":
+        """Open the way of one question (FastStream's form of a middleware)."""
+        return _Answer(self, message, context=context)
+
+    async def answer(self, question: StreamMessage[Any], reply: Callable[[StreamMessage[Any]], Awaitable[Any]]) -> Any:
+        """Answer with the reply or with why there is none."""
+        try:
+            return await reply(question)
+        except Refusal as refusal:
+            return self._failed(refusal.code, refusal.detail)
+        except msgspec.MsgspecError as error:
+            return self._failed(Code.INVALID, f"The question cannot be read: {error}")
+        except Exception:  # noqa: BLE001 - the top of a question's task; its decision is to say so
+            _log.exception("query_failed", subject=question.raw_message.subject)
+            return self._failed(Code.INTERNAL, "Something went wrong here. It was noted.")
+
+    def _failed(self, code: Code, detail: str) -> Response:
+        self._failures.labels(code).inc()
+        return Response(QueryFailed(code, detail), headers={FAILED_HEADER: "1"})
+
+
+class _Answer(BaseMiddleware):
+    def __init__(self, failures: Failures, message: Any, *, context: Any) -> None:
+        super().__init__(message, context=context)
+        self._failures = failures
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
+        return await self._failures.answer(msg, call_next)
+
+
+class Counts:
+    """Presence's metrics of the work done."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._events = metrics.counter("presence_events", "Changes of sessions and gateways heard of.")
+        self._changes = metrics.counter("presence_changes", "Changes of how a user looks, published.")
+
+    def heard(self) -> None:
+        """Count an event of the bucket."""
+        self._events.inc()
+
+    def told(self) -> None:
+        """Count a change that was published."""
+        self._changes.inc()
+
+
+def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
     """Wire the service; nothing is opened before its lifespan begins."""
-    connection = Connection(settings.nats_url, "presence")
-    broker = open_broker(connection)
-    health = Health([Probe("broker", connection.probe)])
+    timing = timing or Timing()
+    metrics = Metrics("presence")
+    connection = Connection(settings.nats_url, "parley-presence")
+    broker = LedBroker(
+        connection.url,
+        **connection.options(),
+        apply_types=False,  # questions are decoded into their types by msgspec, once
+        serializer=MsgSpecSerializer(),
+        middlewares=[Failures(metrics)],
+        graceful_timeout=GRACE_S,
+    )
+    store = Store(connection)
+    presence = Presence(connection, store, timing, Counts(metrics))
+    answers = Answers(broker)
+    answers.serve(subjects.PRESENCE, GetPresence, presence.states)
+    answers.serve(subjects.SET_PRESENCE, SetPresence, presence.choose)
+    lease = Lease(connection, LEASE, secrets.token_hex(8), timing.lease_life_s)
+    leader = Leader(connection, presence, answers, lease, replicas=settings.stream_replicas)
+    _watch(metrics, presence, leader)
+    health = Health([Probe("broker", connection.probe), Probe("presence", lambda: _phase(leader, presence))])
 
     async def adopt() -> None:
         connection.adopt(await broker.connect())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await health.close()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(leader.run())
+            try:
+                yield
+            finally:
+                running.cancel()
+                await health.close()
 
     return AsgiFastStream(
         broker,
         lifespan=lifespan,
         after_startup=[adopt],  # health is served while the broker is still awaited
-        asgi_routes=routes(health, Metrics("presence")),
+        on_shutdown=[leader.stop],  # while there is a connection
+        asgi_routes=routes(health, metrics),
         logger=None,
     )
+
+
+async def _phase(leader: Leader, presence: Presence) -> str:
+    phase = leader.phase
+    if phase == "waits":
+        raise Unhealthy(leader.problem)
+    if phase == "rebuilds":
+        raise Unhealthy("rebuilding: reads who is there")
+    if phase == "stands by":
+        return "stands by"
+    people = presence.people
+    held = ", waits for gateways to put their sessions again" if people.held_until_s is not None else ""
+    return f"leads: {people.sessions} sessions, {people.online} users online{held}"
+
+
+def _watch(metrics: Metrics, presence: Presence, leader: Leader) -> None:
+    store = presence.store
+    sessions = metrics.gauge("presence_sessions", "Sessions known here, while this replica leads.")
+    sessions.set_function(lambda: presence.people.sessions)
+    online = metrics.gauge("presence_users_online", "Users who look to be there, while this replica leads.")
+    online.set_function(lambda: presence.people.online)
+    writes = metrics.gauge("presence_last_seen_waiting", "Users of whom something waits to be kept.")
+    writes.set_function(lambda: len(store.writes))
+    dropped = metrics.gauge("presence_last_seen_dropped", "Users of whom something was not kept: too many waited.")
+    dropped.set_function(lambda: store.writes.dropped)
+    removals = metrics.gauge("presence_removals_waiting", "Session keys of dead gateways that wait to be removed.")
+    removals.set_function(lambda: len(store.removals))
+    leads = metrics.gauge("presence_is_leader", "Whether this replica leads (1) or not (0).")
+    leads.set_function(lambda: presence.is_leading)
+    reigns = metrics.gauge("presence_reigns", "Times this replica began to lead, or began anew.")
+    reigns.set_function(lambda: leader.reigns)
 
 
 async def main() -> None:

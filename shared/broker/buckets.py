@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -39,14 +40,21 @@ _PATIENCE_S: Final = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
+BUCKET_GONE: Final = (nats.js.errors.NoStreamResponseError, nats.js.errors.NotFoundError)
+"""What is raised, of BROKER_ERRORS, where there is no such bucket (any more)."""
+
+
 class Entry(NamedTuple):
-    """A key as it is, or as it became. `value` is None when it ended; `seq` grows with every change of the bucket."""
+    """A key as it is, or as it became; `seq` grows with every change of the bucket.
+
+    `value` is None when it ended, at `ended_ms` (Unix, by the broker's clock); `has_expired`: because its life ended.
+    """
 
     key: str
     value: bytes | None
     seq: int
-    at: str
-    """When it was written (RFC 3339, by the broker's clock)."""
+    ended_ms: int = 0
+    has_expired: bool = False
 
 
 def configs(replicas: int) -> list[StreamConfig]:
@@ -89,7 +97,8 @@ async def put_session(connection: Connection, user: UserId, session: SessionId, 
 async def drop_session(connection: Connection, user: UserId, session: SessionId, *, only_seq: int = 0) -> bool:
     """Tell presence that a session is over, one that it never heard of too.
 
-    With `only_seq` only as it was put then; False: it was put again since, and stays.
+    With `only_seq` only as it was put then, for who clears away what its gateway left behind: that the session is
+    over was known before, so no marker stays to tell when. False: it was put again since, and remains.
 
     Raises:
         One of BROKER_ERRORS.
@@ -117,14 +126,14 @@ async def drop_gateway(connection: Connection, gateway: GatewayId) -> None:
     Raises:
         One of BROKER_ERRORS.
     """
-    await _end(connection, gateway_key(gateway), 0)
+    await _end(connection, gateway_key(gateway))
 
 
 async def read_presence(connection: Connection) -> list[Entry]:
     """Read all sessions and gateways, and the markers of those that ended lately.
 
     Raises:
-        One of BROKER_ERRORS; NoStreamResponseError where the bucket is gone.
+        One of BROKER_ERRORS; BUCKET_GONE.
     """
     entries: list[Entry] = []
     seq = 1
@@ -181,7 +190,7 @@ async def identity_of(connection: Connection, bucket: str) -> str:
     """Tell one incarnation of a bucket from the next: a bucket that was lost and made again has another identity.
 
     Raises:
-        One of BROKER_ERRORS; NotFoundError where there is none.
+        One of BROKER_ERRORS; BUCKET_GONE.
     """
     return str((await connection.jetstream().stream_info(stream_of(bucket))).created)
 
@@ -198,7 +207,7 @@ async def put(
     """Write a key and return its sequence. With `after_seq` only as its next change (0: its first), else None.
 
     Raises:
-        One of BROKER_ERRORS; NoStreamResponseError where there is no such bucket.
+        One of BROKER_ERRORS; BUCKET_GONE.
     """
     headers = {} if after_seq is None else {"Nats-Expected-Last-Subject-Sequence": str(after_seq)}
     if life_s is not None:
@@ -230,8 +239,8 @@ async def erase(connection: Connection, bucket: str, seq: int) -> None:
             raise
 
 
-async def _end(connection: Connection, key: str, only_seq: int) -> bool:
-    headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": str(MARKER_LIFE_S)}
+async def _end(connection: Connection, key: str, only_seq: int = 0) -> bool:
+    headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": str(1 if only_seq else MARKER_LIFE_S)}
     if only_seq:
         headers["Nats-Expected-Last-Subject-Sequence"] = str(only_seq)
     return await _publish(connection, subjects.PRESENCE_BUCKET, key, b"", headers) is not None
@@ -289,9 +298,12 @@ async def _get(connection: Connection, bucket: str, question: dict[str, Any]) ->
 
 def _entry(key: str, message: Msg) -> Entry:
     headers = message.headers or {}
-    is_over = "KV-Operation" in headers or "Nats-Marker-Reason" in headers or not message.data
-    value = None if is_over else message.data
-    return Entry(key, value, int(headers["Nats-Sequence"]), headers.get("Nats-Time-Stamp", ""))
+    seq = int(headers["Nats-Sequence"])
+    has_expired = "Nats-Marker-Reason" in headers
+    if message.data and not has_expired and "KV-Operation" not in headers:
+        return Entry(key, message.data, seq)
+    ended = datetime.fromisoformat(headers["Nats-Time-Stamp"])
+    return Entry(key, None, seq, int(ended.timestamp() * 1000), has_expired)
 
 
 def _subject(bucket: str, key: str) -> str:

@@ -1,0 +1,1 @@
+"""What presence decides: how a user looks to others, and who is there."""
