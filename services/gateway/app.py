@@ -1,7 +1,7 @@
 """The gateway, as a process: everything is made and wired here, and opened by its lifespan."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,17 +15,19 @@ from services.gateway.api.reads import Reads
 from services.gateway.commands.commands import Commands
 from services.gateway.commands.commands import running as commands_running
 from services.gateway.commands.refused import Refused
+from services.gateway.domain import Principal
 from services.gateway.fanout.hub import Hub
 from services.gateway.fanout.hub import running as hub_running
 from services.gateway.guards.attempts import Attempts
 from services.gateway.guards.gate import Gate
 from services.gateway.guards.passwords import Passwords
+from services.gateway.guards.profiles import Profiles
 from services.gateway.guards.proofs import Proofs
 from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
 from services.gateway.settings import Settings, load
-from services.gateway.store import Accounts, Belongings
+from services.gateway.store import Accounts, Belongings, People
 from services.gateway.ws.endpoint import Endpoint, route
 from services.gateway.ws.endpoint import running as endpoint_running
 from services.gateway.ws.server import HttpProtocol, PicowsProtocol
@@ -64,6 +66,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
     proofs = Proofs(accounts, session_idle=settings.session_idle)
     passwords = _passwords(settings, metrics)
     revocations = Revocations(connection)
+    profiles = Profiles(connection, accounts)
     reads = Reads(connection)
     cookies = domain.cookie_names(is_https=settings.is_https)
     gate = Gate(proofs, cookies, settings.allowed_origins)
@@ -73,7 +76,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
     health = Health(_probes(connection, accounts, reads))
     opened = _Opened()
 
-    async def still_signed_in(sign_in_ids: Sequence[str]) -> Collection[str]:
+    async def still_signed_in(sign_in_ids: Sequence[str]) -> Mapping[str, Principal]:
         return await accounts.still_signed_in(sign_in_ids, clock.now_ms())
 
     @asynccontextmanager
@@ -82,7 +85,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
             _log.warning("RATE_LIMITS_ARE_OFF", setting="PARLEY_RATE_LIMITS=off", meant_for="load tests only")
         async with accounts, passwords:
             await connection.open()
-            connection.on_reconnect.append(proofs.forget_all)
+            connection.on_reconnect += [proofs.forget_all, accounts.forget_all]
             try:
                 async with (
                     refused.running(),
@@ -94,6 +97,12 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                 ):
                     revocations.listeners += [proofs.forget, hub.end_sign_ins]
                     await revocations.listen()
+                    profiles.listeners += [
+                        lambda changed: proofs.forget(changed.user_id),
+                        lambda changed: accounts.forget(changed.username),
+                        hub.change_account,
+                    ]
+                    await profiles.listen()
                     opened.hub, opened.commands, opened.endpoint = hub, commands, endpoint
                     app.state["hub"], app.state["commands"] = hub, commands
                     _log.info("gateway_ready", gateway_id=gateway_id, origins=sorted(settings.allowed_origins))
@@ -103,7 +112,21 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                 await connection.close()
 
     app = make_application(
-        Parts(accounts, proofs, sign_ins, gate, cookies, reads, belongings, refused, retry_rates, settings),
+        Parts(
+            accounts,
+            proofs,
+            sign_ins,
+            gate,
+            cookies,
+            reads,
+            belongings,
+            refused,
+            retry_rates,
+            settings,
+            attempts,
+            People(accounts),
+            profiles,
+        ),
         lifespan=lifespan,
         socket=route(opened.running_endpoint),
         service_routes=routes(health, metrics),

@@ -15,6 +15,7 @@ SignInKind = Literal["cookie", "token"]
 PASSWORD_CHARS = range(8, 129)
 DISPLAY_NAME_CHARS = range(1, 65)
 SIGN_IN_NAME_CHARS = range(65)
+SEARCH_CHARS = range(2, 65)
 
 _is_username = re.compile(USERNAME_PATTERN).fullmatch
 # Controls, lone surrogates, line separators; and the marks that turn the direction of what follows them.
@@ -129,6 +130,24 @@ def sign_in_name(text: str) -> str:
     if len(cleaned) not in SIGN_IN_NAME_CHARS:
         raise _invalid("name", "at most 64 characters")
     return cleaned
+
+
+def words_of(username: Username, display_name: str) -> frozenset[str]:
+    """List what a user is found by: the username and the words of the name for display, case-folded."""
+    return frozenset((username, *display_name.casefold().split()))
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """Take what somebody searches people by: the beginnings of words, case-folded, one of 2 characters at least.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    cleaned = _cleaned(text)
+    words = tuple(dict.fromkeys(cleaned.casefold().split()))
+    if len(cleaned) not in SEARCH_CHARS or max(map(len, words)) < SEARCH_CHARS.start:
+        raise _invalid("q", "2 to 64 characters, the beginning of a username or of words of a name")
+    return words
 
 
 def time_ordered_id(now_ms: int, random: bytes) -> str:

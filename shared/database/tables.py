@@ -5,6 +5,7 @@ delivery's tables name users by id and carry the username, which never changes.
 """
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 metadata = sa.MetaData(
     naming_convention={
@@ -37,11 +38,14 @@ The last three say what others may see: that a message was read, that one is typ
 account_word = sa.Table(
     "account_word",
     metadata,
-    sa.Column("word", sa.Text, primary_key=True),
+    sa.Column("word", sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"), primary_key=True),
     sa.Column("user_id", sa.Text, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
-"""What people are found by: the username and the words of the display name, casefolded. Owner: gateway."""
+"""What people are found by: the username and the words of the display name, casefolded. Owner: gateway.
+
+Ordered by code points on both databases: a prefix is a range of the primary key.
+"""
 
 member_setting = sa.Table(
     "member_setting",

@@ -62,7 +62,8 @@ async def test_registering_signs_in_and_tells_the_csrf_token(gateway: RunningGat
         user = registered.json()["user"]
         assert set(registered.json()) == {"user", "csrf_token"}
         assert (user["username"], user["display_name"]) == ("ann", "Ann B")
-        assert (await browser.get("/api/v1/me")).json() == {"user": user}
+        me = (await browser.get("/api/v1/me")).json()
+        assert me == {"user": user | {"settings": dict.fromkeys(("read_receipts", "typing", "last_seen"), True)}}
         assert registered.json()["csrf_token"] == cookies_of(registered)["csrftoken"].value
 
 

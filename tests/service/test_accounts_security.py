@@ -190,7 +190,7 @@ async def test_no_answer_or_metric_carries_a_secret_or_more_than_it_must(gateway
     token = program["authorization"].removeprefix("Bearer ")
     async with gateway.browser() as browser:
         me = (await browser.get(ME, headers=program)).json()
-        assert set(me["user"]) == {"id", "username", "display_name"}
+        assert set(me["user"]) == {"id", "username", "display_name", "settings"}
         for path in (ME, "/api/v1/sessions", "/metrics", "/health/ready", "/schema/openapi.json"):
             text = (await browser.get(path, headers=program)).text
             assert token not in text

@@ -1,8 +1,8 @@
-"""Accounts: registering, signing in and out, tokens for programs, one's own name and password."""
+"""Accounts: registering, signing in and out, tokens for programs, one's own password."""
 
 from typing import Annotated, Final
 
-from litestar import Response, delete, get, patch, post, put
+from litestar import Response, delete, get, post, put
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -11,9 +11,8 @@ from msgspec import Meta, Struct
 
 from services.gateway.api.asking import Asking, address_of
 from services.gateway.api.problems import BAD_BODY, answers
-from services.gateway.domain import CookieNames, User, display_name
+from services.gateway.domain import CookieNames, User
 from services.gateway.guards.gate import csrf_token_of
-from services.gateway.guards.proofs import Proofs
 from services.gateway.guards.sign_ins import Secret, SignIns
 from services.gateway.store import Accounts, ListedSignIn
 from shared.contracts.errors import Code
@@ -71,18 +70,6 @@ class Token(Struct, frozen=True):
     token: str
     expires_at: Annotated[str, Meta(examples=["2026-11-22T10:00:00.123Z"])]
     user: UserView
-
-
-class Me(Struct, frozen=True):
-    """The user who asks."""
-
-    user: UserView
-
-
-class Rename(Struct, frozen=True):
-    """Another name for display."""
-
-    display_name: str
 
 
 class PasswordChange(Struct, frozen=True):
@@ -179,24 +166,6 @@ async def logout(
     return Response(None, status_code=204, cookies=gone if request.user.kind == "cookie" else [])
 
 
-@get("/api/v1/me", tags=["accounts"], responses=answers(Code.UNAUTHENTICATED))
-async def get_me(request: Asking) -> Me:
-    """Tell who I am."""
-    asker = request.user
-    return Me(UserView(asker.user_id, asker.username, asker.display_name))
-
-
-@patch("/api/v1/me", tags=["accounts"], responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN))
-async def rename_me(
-    request: Asking, data: JSONBody[Rename], accounts: NamedDependency[Accounts], proofs: NamedDependency[Proofs]
-) -> Me:
-    """Change the name I am displayed by."""
-    asker, shown = request.user, display_name(data.display_name)
-    await accounts.rename(asker.user_id, shown)
-    proofs.forget(asker.user_id)
-    return Me(UserView(asker.user_id, asker.username, shown))
-
-
 @put(
     "/api/v1/me/password",
     status_code=204,
@@ -235,7 +204,7 @@ async def make_ticket(request: Asking, sign_ins: NamedDependency[SignIns]) -> Ti
 
 IN_PUBLIC: Final[list[HTTPRouteHandler]] = [register, login, make_token]
 SIGNED_IN: Final[list[HTTPRouteHandler]] = [
-    logout, get_me, rename_me, change_password, list_sessions, end_session, make_ticket,
+    logout, change_password, list_sessions, end_session, make_ticket,
 ]  # fmt: skip
 
 

@@ -11,23 +11,38 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
-from services.gateway.api import accounts, conversations, history, messages, pages, problems, progress, queue, sync
+from services.gateway.api import (
+    accounts,
+    conversations,
+    history,
+    messages,
+    pages,
+    people,
+    problems,
+    profile,
+    progress,
+    queue,
+    sync,
+)
 from services.gateway.api.asking import Asking
 from services.gateway.api.documentation import described, documentation_handlers
 from services.gateway.api.reads import Reads
 from services.gateway.commands.refused import Refused
 from services.gateway.domain import CookieNames
+from services.gateway.guards.attempts import Attempts
 from services.gateway.guards.gate import Gate
+from services.gateway.guards.profiles import Profiles
 from services.gateway.guards.proofs import Proofs
 from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.sign_ins import SignIns
 from services.gateway.settings import Settings
-from services.gateway.store import Accounts, Belongings
+from services.gateway.store import Accounts, Belongings, People
 from shared.contracts.errors import Refusal
 from shared.runtime.health import ASGIApp
 
 _CONSTANTS: Final = (
     "accounts", "proofs", "sign_ins", "cookie_names", "reads", "belongings", "refused", "retry_rates", "settings",
+    "attempts", "people", "profiles",
 )  # fmt: skip
 _OPENED: Final = ("commands", "hub")
 
@@ -48,6 +63,9 @@ class Parts:
     refused: Refused
     retry_rates: RetryRates
     settings: Settings
+    attempts: Attempts
+    people: People
+    profiles: Profiles
 
 
 def make_application(
@@ -64,6 +82,8 @@ def make_application(
         *conversations.HANDLERS,
         *history.HANDLERS,
         *messages.HANDLERS,
+        *people.HANDLERS,
+        *profile.HANDLERS,
         *progress.HANDLERS,
         *queue.HANDLERS,
         *sync.HANDLERS,

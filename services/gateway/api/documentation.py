@@ -19,7 +19,7 @@ Document = dict[str, Any]
 _SUMMARY: Final = "Every endpoint of the gateway. Errors are problem documents (RFC 9457); see /problems/<code>."
 _of_module = re.compile(r"_services\.[\w.]+_(?=\")")
 """What Litestar adds to the name of a generic shape, to tell apart what we never mix."""
-_TAGS: Final = ("accounts", "conversations", "messages", "history", "progress", "queue", "sync", "service")
+_TAGS: Final = ("accounts", "people", "conversations", "messages", "history", "progress", "queue", "sync", "service")
 _PLAIN: Final = {"type": "object"}
 
 

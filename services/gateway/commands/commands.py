@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from services.gateway.commands.calls import Calls
 from services.gateway.commands.inflight import InFlight
-from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored, refusal_of
+from services.gateway.commands.pending import CallSending, Queued, Sending, Socket, SocketSending, Stored
 from services.gateway.commands.rates import UserRates
 from services.gateway.commands.refused import Refused
 from services.gateway.commands.sweeper import SCAN_S, Sweeper
@@ -31,7 +32,6 @@ from shared.runtime import logs
 from shared.runtime.clock import monotonic, now_ms
 from shared.runtime.metrics import Metrics
 
-CURSOR_ANSWER_S: Final = 2.0
 DRAIN_S: Final = 5.0
 
 Later = Callable[[], Coroutine[Any, Any, None]]
@@ -47,7 +47,7 @@ class Commands:
     """The gateway's way into the log; made by `running`.
 
     Sockets hand in requests by callback (`submit`, `submit_cursor`), without a future or task each; HTTP awaits
-    `send` and `move_cursor`.
+    `send`, `move_cursor` and, for what is no message, `calls`.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Commands:
         self._writer = BundleWriter[Sending | None](
             connection, partitions, on_durable=_on_durable, on_failed=self._on_failed
         )
+        self.calls = Calls(self._writer, self._in_flight, gateway_id)
         self._is_stopping = False
         waiting = metrics.gauge("commands_waiting", "Commands that the log has not confirmed yet.")
         waiting.set_function(lambda: self._writer.waiting)
@@ -149,7 +150,9 @@ class Commands:
         target = target or await self._targets.find_member(who.user_id, conversation_id)
         for state, seq in (("delivered", delivered_seq), ("read", read_seq)):
             if seq is not None:
-                await self._move(who, target, "read" if state == "read" else "delivered", seq)
+                await self.calls.call(
+                    CURSOR, self._cursor(who, target, "read" if state == "read" else "delivered", seq)
+                )
         members = await ask(self._connection, subjects.MEMBERS, GetMembers(conversation_id), Members)
         for member in members.members:
             if member.user_id == who.user_id:
@@ -225,24 +228,9 @@ class Commands:
         target = await self._targets.find_member(who.user_id, conversation_id)
         self._append_cursor(who, target, state, up_to_seq, origin)
 
-    async def _move(self, who: Principal, target: Target, state: CursorState, up_to_seq: int) -> None:
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def on_answer(answer: Answer) -> None:
-            if not answered.done():
-                answered.set_result(answer)
-
-        line = self.open_line(SessionId(""), on_answer)
-        try:
-            self._append_cursor(who, target, state, up_to_seq, line)
-            async with asyncio.timeout(CURSOR_ANSWER_S):
-                answer = await answered
-        except TimeoutError:
-            raise Refusal(Code.UNAVAILABLE, "The cursor was not confirmed in time. Try again.", 1000) from None
-        finally:
-            self.close_line(line)
-        if answer.code:
-            raise refusal_of(answer)
+    def _cursor(self, who: Principal, target: Target, state: CursorState, up_to_seq: int) -> MoveCursor:
+        discreet = not who.choices.read_receipts
+        return MoveCursor(target.conversation_id, who.user_id, who.username, state, up_to_seq, now_ms(), discreet)
 
     def _append_from(self, socket: Socket, who: Principal, request: SendRequest, target: Target) -> None:
         sending = self._sending(SocketSending, who, request, target)
@@ -297,8 +285,7 @@ class Commands:
     def _append_cursor(
         self, who: Principal, target: Target, state: CursorState, up_to_seq: int, origin: Origin
     ) -> None:
-        discreet = not who.choices.read_receipts
-        command = MoveCursor(target.conversation_id, who.user_id, who.username, state, up_to_seq, now_ms(), discreet)
+        command = self._cursor(who, target, state, up_to_seq)
         self._writer.append(target.partition, _encode((CURSOR, origin, command)), None)
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
 
+from services.gateway.domain import Choices, Principal
 from services.gateway.fanout.announcements import Announcements, Listener
+from services.gateway.fanout.changes import Changes
 from services.gateway.fanout.watch import Watch
 from services.gateway.protocol import closing
 from services.gateway.protocol.closing import Closing
@@ -18,9 +20,10 @@ from services.gateway.settings import Settings
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.events import DeviceTaken
+from shared.contracts.events import AccountChanged, DeviceTaken
 from shared.contracts.ids import GatewayId, UserId
 from shared.runtime import logs
+from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
 
 SPREAD_S: Final = 5.0
@@ -30,10 +33,12 @@ MAX_WATCHES: Final = 10_000
 MAX_ENDED: Final = 10_000
 SIGN_INS_AT_ONCE: Final = 500
 CHECK_AGAIN_S: Final = 1.0
+COMING_IN_S: Final = 10.0
+"""How long a socket may take from the proof of who it is until it is let in."""
 DRAIN_CLOSE_S: Final = 2.0
 
-StillSignedIn = Callable[[Sequence[str]], Awaitable[Collection[str]]]
-"""Which of these sign-ins are still good; raises `Refusal` while that can't be known."""
+StillSignedIn = Callable[[Sequence[str]], Awaitable[Mapping[str, Principal]]]
+"""Which of these sign-ins are still good, and whose; raises `Refusal` while that can't be known."""
 
 _log = logs.get(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -58,6 +63,9 @@ class Session(Listener, Protocol):
     @property
     def hello_at_ms(self) -> int:
         """When it first said so."""
+
+    def become(self, display_name: str, choices: Choices) -> None:
+        """Go by another name for display, and other choices, from now on."""
 
     def resync(self, reason: ResyncReason) -> None:
         """Tell the client to say hello again."""
@@ -85,6 +93,7 @@ class Hub:
         self._sessions: dict[UserId, list[Session]] = {}
         self._watches: set[Watch] = set()
         self._ended: dict[str, None] = {}
+        self._changes = Changes()
         self._disturbed = asyncio.Event()
         self._reason: ResyncReason = "broker_reconnect"
         self._is_draining = False
@@ -107,6 +116,8 @@ class Hub:
         if len(sessions) >= self._sockets_per_user:
             return closing.TOO_MANY_SOCKETS
         sessions.append(session)
+        if (change := self._changes.since(session.user_id, monotonic() - COMING_IN_S)) is not None:
+            session.become(change.display_name, change.choices)
         return None
 
     async def listen(self, session: Session) -> None:
@@ -146,6 +157,12 @@ class Hub:
         for session in list(self._sessions.get(user_id, ())):
             if session.sign_in_id in ended:
                 session.close(closing.SIGNED_OUT)
+
+    def change_account(self, changed: AccountChanged) -> None:
+        """Let the sockets of a user know its new name or choices, also those that are just coming in."""
+        change = self._changes.note(changed)
+        for session in self._sessions.get(changed.user_id, ()):
+            session.become(change.display_name, change.choices)
 
     @asynccontextmanager
     async def watch(self, user_id: UserId) -> AsyncIterator[Watch]:
@@ -206,11 +223,11 @@ class Hub:
             self._disturbed.clear()
             try:
                 self._waves.labels(self._reason).inc()
-                is_checked = await self._end_stale_sign_ins()
+                is_checked = await self._check_sign_ins()
                 await self._resync_all(self._reason)
                 while not is_checked and not self._disturbed.is_set():
                     await asyncio.sleep(CHECK_AGAIN_S)
-                    is_checked = await self._end_stale_sign_ins()
+                    is_checked = await self._check_sign_ins()
             except Exception:  # noqa: BLE001 - top of a task: the next disturbance is handled
                 _log.exception("resync_wave_failed")
 
@@ -222,19 +239,27 @@ class Hub:
                 session.resync(reason)
             await asyncio.sleep(SPREAD_S / STEPS)
 
-    async def _end_stale_sign_ins(self) -> bool:
-        """Close the sockets of sign-ins that ended while this gateway could not be told; False: ask again."""
-        sign_ins = {session.sign_in_id: session.user_id for session in self.sessions()}
-        ids = list(sign_ins)
+    async def _check_sign_ins(self) -> bool:
+        """Make up for what ended or changed while this gateway could not be told; False: ask again."""
+        sessions: dict[str, list[Session]] = {}
+        for session in self.sessions():
+            sessions.setdefault(session.sign_in_id, []).append(session)
+        ids = list(sessions)
         for start in range(0, len(ids), SIGN_INS_AT_ONCE):
             asked = ids[start : start + SIGN_INS_AT_ONCE]
+            asked_at_s = monotonic()
             try:
                 good = await self._still_signed_in(asked)
             except Refusal as refusal:
                 _log.warning("sign_ins_not_checked", reason=refusal.detail)
                 return False
-            for sign_in_id in set(asked).difference(good):
-                self.end_sign_ins(sign_ins[sign_in_id], [sign_in_id])
+            for sign_in_id in asked:
+                who = good.get(sign_in_id)
+                if who is None:
+                    self.end_sign_ins(sessions[sign_in_id][0].user_id, [sign_in_id])
+                elif self._changes.since(who.user_id, asked_at_s) is None:  # what was heard since then is newer
+                    for session in sessions[sign_in_id]:
+                        session.become(who.display_name, who.choices)
         return True
 
     def _on_device_taken(self, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in or to register, without locking out whom they pretend to be."""
+"""How often somebody may try to sign in, to register or to search, without locking out whom they pretend to be."""
 
 import math
 from datetime import timedelta
@@ -7,18 +7,21 @@ from typing import Final
 from services.gateway import domain
 from services.gateway.domain import Bucket, Rate
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import Username
+from shared.contracts.ids import UserId, Username
 from shared.runtime import clock
 
 WRONG_PASSWORDS: Final = Rate(per_s=1 / 30, burst=10)
 """For one account from one address: whoever knows the password still enters from another address."""
 WRONG_FROM_ADDRESS: Final = Rate(per_s=1 / 3, burst=100)
 REGISTERED_FROM_ADDRESS: Final = Rate(per_s=1 / 2, burst=200)
+SEARCHES: Final = Rate(per_s=1 / 2, burst=30)
+CHANGES: Final = Rate(per_s=1.0, burst=30)
+"""Of the own profile and of blocks: each is told to every gateway."""
 MAX_KEYS: Final = 50_000
 
 
 class Attempts:
-    """Counts tries per account and address; a switched-off one lets everybody try.
+    """Counts tries per account and address, searches and changes per user; a switched-off one lets everybody try.
 
     A try is paid for before its password is checked, so that a hundred at once are no way around it; a right
     password gets its price back.
@@ -56,6 +59,22 @@ class Attempts:
         """
         self._take(("registration", domain.network_of(address)), REGISTERED_FROM_ADDRESS)
 
+    def begin_search(self, user_id: UserId) -> None:
+        """Pay for a search for people.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        self._take(("search", user_id), SEARCHES)
+
+    def begin_change(self, user_id: UserId) -> None:
+        """Pay for a change of one's profile, or of whom one blocks.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        self._take(("change", user_id), CHANGES)
+
     def _take(self, key: tuple[str, ...], rate: Rate) -> None:
         if not self._is_on:
             return
@@ -74,4 +93,4 @@ class Attempts:
 
 def _too_often(wait: timedelta) -> Refusal:
     retry_after_ms = math.ceil(wait.total_seconds() * 1000)
-    return Refusal(Code.RATE_LIMITED, "That was tried too often from here. Wait, then try again.", retry_after_ms)
+    return Refusal(Code.RATE_LIMITED, "That was tried too often. Wait, then try again.", retry_after_ms)

@@ -23,6 +23,7 @@ class Proofs:
         self._idle_ms = int(session_idle.total_seconds() * 1000)
         self._kept: dict[bytes, tuple[Proof, int]] = {}
         self._ended: dict[str, int] = {}
+        self._forgotten = 0
 
     async def prove(self, secret: str, kind: SignInKind) -> Principal | None:
         """Tell whose session or token this is; None where it is nobody's, or over.
@@ -34,10 +35,12 @@ class Proofs:
         secret_hash = hash_secret(secret)
         proof, until_ms = self._kept.get(secret_hash, (None, 0))
         if proof is None or until_ms <= now_ms:
+            forgotten = self._forgotten
             proof = await self._accounts.proof_of(secret_hash)
             if proof is None:
                 return None
-            self._keep(secret_hash, proof, now_ms)
+            if forgotten == self._forgotten:  # else it may be older than what was forgotten meanwhile
+                self._keep(secret_hash, proof, now_ms)
         if proof.principal.kind != kind:
             return None
         return await self._used(secret_hash, proof, now_ms)
@@ -56,10 +59,12 @@ class Proofs:
         """Ask the store anew about a user; `ended` sign-ins are over, even where an answer is under way."""
         until_ms = clock.now_ms() + KEPT_MS
         self._ended |= dict.fromkeys(ended, until_ms)
+        self._forgotten += 1
         self._kept = {key: kept for key, kept in self._kept.items() if kept[0].principal.user_id != user_id}
 
     def forget_all(self) -> None:
         """Ask the store anew about everybody: what ended elsewhere may not have been heard."""
+        self._forgotten += 1
         self._kept = {}
 
     def _keep(self, secret_hash: bytes, proof: Proof, now_ms: int) -> None:
@@ -72,7 +77,8 @@ class Proofs:
         if self._is_over(proof, now_ms):
             return None
         if now_ms - proof.last_used_at_ms >= USED_EVERY_MS:
-            self._keep(secret_hash, proof._replace(last_used_at_ms=now_ms), now_ms)
+            if secret_hash in self._kept:
+                self._keep(secret_hash, proof._replace(last_used_at_ms=now_ms), now_ms)
             with contextlib.suppress(Refusal):  # it is only for the list of sessions
                 await self._accounts.note_use(proof.principal.sign_in_id, now_ms)
         return proof.principal

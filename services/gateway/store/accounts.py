@@ -1,15 +1,16 @@
 """Accounts: whom a name or an id belongs to, and what a password is checked against."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.domain import User
+from services.gateway.domain import Choices, User, words_of
 from services.gateway.store.database import Row
-from services.gateway.store.sign_ins import SignIn, SignIns, end_where
+from services.gateway.store.sign_ins import SignIn, SignIns, choices_of, end_where
 from shared.contracts.ids import UserId, Username
-from shared.database.tables import account, sign_in
+from shared.database.tables import account, account_word, sign_in
 
 MAX_ADDED_AT_ONCE: Final = 500
 ADDED_PATIENCE_S: Final = 60.0
@@ -23,6 +24,13 @@ class Credentials(NamedTuple):
     password_hash: str
 
 
+class Profile(NamedTuple):
+    """A user with what it lets others see."""
+
+    user: User
+    choices: Choices
+
+
 class Accounts(SignIns):
     """Users, and all that they sign in with.
 
@@ -32,14 +40,16 @@ class Accounts(SignIns):
     def __init__(self, database_url: str) -> None:
         super().__init__(database_url)
         self._seen: dict[Username, User] = {}
+        self._forgotten = 0
 
     async def add_account(self, user: User, password_hash: str, now_ms: int) -> bool:
         """Add a user; tells whether the username was free."""
-        async with self.writing() as connection:
-            try:
+        try:
+            async with self.writing() as connection:
                 await connection.execute(sa.insert(account).values(_account_row(user, password_hash, now_ms)))
-            except sa.exc.IntegrityError:
-                return False
+                await connection.execute(sa.insert(account_word), _word_rows(user))
+        except sa.exc.IntegrityError:
+            return False
         return True
 
     async def credentials_of(self, username: Username) -> Credentials | None:
@@ -57,10 +67,12 @@ class Accounts(SignIns):
         found = {name: self._seen[name] for name in usernames if name in self._seen}
         unseen = set(usernames).difference(found)
         if unseen:
+            forgotten = self._forgotten
             async with self.reading() as connection:
                 rows = (await connection.execute(_ACCOUNTS.where(account.c.username.in_(unseen)))).all()
             found |= {row.username: _credentials(row).user for row in rows}
-            self._seen |= found
+            if forgotten == self._forgotten:  # else it may be older than what was forgotten meanwhile
+                self._seen |= found
             while len(self._seen) > MAX_SEEN:
                 del self._seen[next(iter(self._seen))]
         return found
@@ -69,12 +81,34 @@ class Accounts(SignIns):
         """Look up one user by name."""
         return (await self.find_users([username])).get(username)
 
-    async def rename(self, user_id: UserId, display_name: str) -> None:
-        """Change how a user is displayed."""
-        async with self.writing() as connection:
-            change = sa.update(account).where(account.c.id == user_id).values(display_name=display_name)
-            await connection.execute(change)
+    def forget(self, username: Username) -> None:
+        """Look a user up anew: its name for display has changed."""
+        self._forgotten += 1
+        self._seen.pop(username, None)
+
+    def forget_all(self) -> None:
+        """Look everybody up anew: what changed elsewhere may not have been heard."""
+        self._forgotten += 1
         self._seen.clear()
+
+    async def change_profile(
+        self, user_id: UserId, *, display_name: str | None, choices: Mapping[str, bool]
+    ) -> Profile | None:
+        """Change how a user is displayed, and what it lets others see, by the names of `Choices`; returns all of it."""
+        values: dict[str, Any] = dict(choices)
+        if display_name is not None:
+            values["display_name"] = display_name
+        async with self.writing() as connection:
+            if values:  # first: whoever changes the same user waits here, before anything is read
+                await connection.execute(sa.update(account).where(account.c.id == user_id).values(values))
+            row = (await connection.execute(_PROFILES.where(account.c.id == user_id))).first()
+            if row is None:
+                return None
+            changed = Profile(User(row.id, row.username, row.display_name), choices_of(row))
+            if display_name is not None:
+                await _write_words(connection, changed.user)
+        self.forget(changed.user.username)
+        return changed
 
     async def rehash_password(self, user_id: UserId, *, old_hash: str, new_hash: str) -> None:
         """Put a stronger hash of the same password in the place of an old one."""
@@ -99,21 +133,40 @@ class Accounts(SignIns):
 
         Without a hash they have no password, and sign in by token alone.
         """
+        users = list(users)
         accounts = [_account_row(user, password_hash, now_ms) for user in users]
+        words = [row for user in users for row in _word_rows(user)]
         sign_ins = [
             {name: getattr(token, name) for name in SignIn.__slots__} | {"last_used_at_ms": now_ms} for token in tokens
         ]
         try:
             async with self.writing(ADDED_PATIENCE_S) as connection:
-                for start in range(0, len(accounts), MAX_ADDED_AT_ONCE):
-                    await connection.execute(sa.insert(account), accounts[start : start + MAX_ADDED_AT_ONCE])
-                    await connection.execute(sa.insert(sign_in), sign_ins[start : start + MAX_ADDED_AT_ONCE])
+                for table, rows in ((account, accounts), (account_word, words), (sign_in, sign_ins)):
+                    for start in range(0, len(rows), MAX_ADDED_AT_ONCE):
+                        await connection.execute(sa.insert(table), rows[start : start + MAX_ADDED_AT_ONCE])
         except sa.exc.IntegrityError:
             return False
         return True
 
 
 _ACCOUNTS = sa.select(account.c.id, account.c.username, account.c.display_name, account.c.password_hash)
+_PROFILES = sa.select(
+    account.c.id,
+    account.c.username,
+    account.c.display_name,
+    account.c.read_receipts,
+    account.c.typing,
+    account.c.last_seen,
+)
+
+
+async def _write_words(connection: AsyncConnection, user: User) -> None:
+    await connection.execute(sa.delete(account_word).where(account_word.c.user_id == user.id))
+    await connection.execute(sa.insert(account_word), _word_rows(user))
+
+
+def _word_rows(user: User) -> list[dict[str, object]]:
+    return [{"word": word, "user_id": user.id} for word in sorted(words_of(user.username, user.display_name))]
 
 
 def _account_row(user: User, password_hash: str, now_ms: int) -> dict[str, object]:

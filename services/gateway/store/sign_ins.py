@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.domain import Principal, SignInKind
+from services.gateway.domain import Choices, Principal, SignInKind
 from services.gateway.store.database import Database, Row
 from shared.contracts.ids import UserId
 from shared.database.tables import account, sign_in, ticket
@@ -95,11 +95,11 @@ class SignIns(Database):
         async with self.reading() as connection:
             return [ListedSignIn(*row) for row in (await connection.execute(question)).all()]
 
-    async def still_signed_in(self, sign_in_ids: Sequence[str], now_ms: int) -> set[str]:
-        """Tell which of these sign-ins are still good."""
-        question = sa.select(sign_in.c.id).where(sign_in.c.id.in_(sign_in_ids), sign_in.c.expires_at_ms > now_ms)
+    async def still_signed_in(self, sign_in_ids: Sequence[str], now_ms: int) -> dict[str, Principal]:
+        """Tell which of these sign-ins are still good, and whose they are."""
+        question = _PROOFS.where(sign_in.c.id.in_(sign_in_ids), sign_in.c.expires_at_ms > now_ms)
         async with self.reading() as connection:
-            return set((await connection.execute(question)).scalars())
+            return {row.sign_in_id: _principal(row) for row in (await connection.execute(question)).all()}
 
     async def end_sign_in(self, user_id: UserId, sign_in_id: str) -> bool:
         """End one sign-in of a user; tells whether there was one."""
@@ -135,6 +135,9 @@ _PROOFS = sa.select(
     account.c.id.label("user_id"),
     account.c.username,
     account.c.display_name,
+    account.c.read_receipts,
+    account.c.typing,
+    account.c.last_seen,
     sign_in.c.id.label("sign_in_id"),
     sign_in.c.kind,
     sign_in.c.expires_at_ms,
@@ -142,15 +145,22 @@ _PROOFS = sa.select(
 ).where(account.c.id == sign_in.c.user_id, account.c.disabled_at_ms.is_(None))
 
 
+def choices_of(row: Row) -> Choices:
+    """Read a user's choices."""
+    return Choices(read_receipts=row.read_receipts, typing=row.typing, last_seen=row.last_seen)
+
+
 def _proof(row: Row | None) -> Proof | None:
-    if row is None:
-        return None
-    principal = Principal(
+    return None if row is None else Proof(_principal(row), row.last_used_at_ms)
+
+
+def _principal(row: Row) -> Principal:
+    return Principal(
         user_id=row.user_id,
         username=row.username,
         display_name=row.display_name,
         sign_in_id=row.sign_in_id,
         kind=row.kind,
         expires_at_ms=row.expires_at_ms,
+        choices=choices_of(row),
     )
-    return Proof(principal, row.last_used_at_ms)

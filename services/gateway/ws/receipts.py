@@ -113,9 +113,12 @@ class Merging:
 
 
 class Receipts:
-    """The way of one socket's receipts into the log, and of their answers back; made with the first of them."""
+    """The way of one socket's receipts into the log, and of their answers back; made with the first of them.
 
-    __slots__ = ("_commands", "_line", "_merging", "_ordered", "_outbox", "_who")
+    `who`: whose they are, with the choices of now.
+    """
+
+    __slots__ = ("_commands", "_line", "_merging", "_ordered", "_outbox", "who")
 
     def __init__(
         self,
@@ -127,7 +130,7 @@ class Receipts:
         ordered: Lane,
     ) -> None:
         self._commands = commands
-        self._who = who
+        self.who = who
         self._outbox = outbox
         self._ordered = ordered
         self._merging = Merging(rate, self._submit)
@@ -151,7 +154,7 @@ class Receipts:
 
     def _submit(self, receipt: Receipt, up_to_seq: int) -> bool:
         try:
-            later = self._commands.submit_cursor(self._who, *receipt, up_to_seq, self._line)
+            later = self._commands.submit_cursor(self.who, *receipt, up_to_seq, self._line)
         except Refusal as refusal:
             return self._is_told(refusal)
         if later is not None:

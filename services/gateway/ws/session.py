@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from functools import partial
 from typing import Final, assert_never
 
-from services.gateway.domain import Principal
+from services.gateway.domain import Choices, Principal
 from services.gateway.protocol import closing, outbound
 from services.gateway.protocol.closing import Closing
 from services.gateway.protocol.inbound import (
@@ -98,6 +99,12 @@ class Session:
     def waiting(self) -> int:
         """How many frames wait to be sent."""
         return self._outbox.waiting
+
+    def become(self, display_name: str, choices: Choices) -> None:
+        """Go by another name for display, and other choices, from now on."""
+        self.who = replace(self.who, display_name=display_name, choices=choices)
+        if self._receipts is not None:
+            self._receipts.who = self.who
 
     async def run(self) -> None:
         """Serve the socket until it is closed, by whomever."""
