@@ -145,7 +145,7 @@ def search_words(text: str) -> tuple[str, ...]:
     """
     cleaned = _cleaned(text)
     words = tuple(dict.fromkeys(cleaned.casefold().split()))
-    if len(cleaned) not in SEARCH_CHARS or max(map(len, words)) < SEARCH_CHARS.start:
+    if "\0" in text or len(cleaned) not in SEARCH_CHARS or max(map(len, words)) < SEARCH_CHARS.start:
         raise _invalid("q", "2 to 64 characters, the beginning of a username or of words of a name")
     return words
 

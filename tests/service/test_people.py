@@ -133,7 +133,7 @@ async def test_neither_oneself_nor_a_disabled_account_is_found(gateway: RunningG
 async def test_a_search_needs_two_characters(gateway: RunningGateway) -> None:
     asker = (await settle(gateway, {"asker": "A"}))["asker"]
     async with gateway.browser() as browser:
-        for wrong in ("", " ", "a", " a ", "\u202ea", "\u0000a", "a b", "x" * 65):
+        for wrong in ("", " ", "a", " a ", "\u202ea", "ask\u0000", "a b", "x" * 65):
             refused = await browser.get(USERS, params={"q": wrong}, headers=asker)
             assert list(problem_of(refused, 400, "invalid")["errors"]) == ["q"], wrong
         assert "parameter 'q'" in problem_of(await browser.get(USERS, headers=asker), 400, "invalid")["detail"]
