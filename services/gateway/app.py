@@ -15,6 +15,7 @@ from services.gateway.api.reads import Reads
 from services.gateway.commands.commands import Commands
 from services.gateway.commands.commands import running as commands_running
 from services.gateway.commands.refused import Refused
+from services.gateway.commands.typing import running as typing_running
 from services.gateway.domain import Principal
 from services.gateway.fanout.hub import Hub
 from services.gateway.fanout.hub import running as hub_running
@@ -93,7 +94,10 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                     commands_running(
                         connection, accounts.find_user, settings, gateway_id, metrics, refused
                     ) as commands,
-                    endpoint_running(connection, gate, settings, hub, commands, metrics, patience=patience) as endpoint,
+                    typing_running(connection, commands.targets, settings, metrics, ttl_s=patience.typing_s) as typing,
+                    endpoint_running(
+                        connection, gate, settings, hub, commands, typing, metrics, patience=patience
+                    ) as endpoint,
                 ):
                     revocations.listeners += [proofs.forget, hub.end_sign_ins]
                     await revocations.listen()
@@ -103,8 +107,9 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                         hub.change_account,
                     ]
                     await profiles.listen()
+                    commands.on_accepted.append(typing.stop)
                     opened.hub, opened.commands, opened.endpoint = hub, commands, endpoint
-                    app.state["hub"], app.state["commands"] = hub, commands
+                    app.state["hub"], app.state["commands"], app.state["typing"] = hub, commands, typing
                     _log.info("gateway_ready", gateway_id=gateway_id, origins=sorted(settings.allowed_origins))
                     yield
             finally:

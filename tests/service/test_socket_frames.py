@@ -41,7 +41,7 @@ async def test_anything_but_hello_first_is_a_protocol_error(path: Path) -> None:
 
 async def test_other_refusals_never_close(ann: Wire) -> None:
     for _ in range(5):
-        assert (await ask(ann, {"type": "typing", "id": "t1", "to": "ben"}, "error"))["code"] == "unknown_type"
+        assert (await ask(ann, {"type": "message_update", "id": "u1"}, "error"))["code"] == "unknown_type"
         error = await ask(ann, {"type": "message", "id": "m1", "to": "ben"}, "error")
         assert (error["code"], error["fields"]) == ("invalid", {"content": "is required"})
     await ann.send({"type": "ping", "n": 4})

@@ -87,6 +87,13 @@ class Path:
         async with dial(self.gateways[at].url.replace("http", "ws", 1) + "/ws", token=token) as wire:
             yield wire
 
+    async def until_polling(self, polls: int = 1, *, at: str = "gateway") -> None:
+        """Wait until so many long polls wait at a gateway."""
+        async with asyncio.timeout(10), self.gateways[at].browser() as browser:
+            waiting = f"parley_long_polls {float(polls)}"
+            while waiting not in (await browser.get("/metrics")).text:  # noqa: ASYNC110 - nobody here hears of it
+                await asyncio.sleep(0.01)
+
     def http(self, token: str) -> httpx.AsyncClient:
         """A client of the HTTP endpoints."""
         headers = {"authorization": f"Bearer {token}"}

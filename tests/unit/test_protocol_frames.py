@@ -11,8 +11,10 @@ from services.gateway.protocol.inbound import (
     ReadReceipt,
     SendRequest,
     SyncRequest,
+    TypingRequest,
     check_message,
     check_sync,
+    check_typing,
     decode,
 )
 from shared.contracts.errors import Code
@@ -32,6 +34,8 @@ def test_every_type_of_frame_is_read_with_its_optional_fields() -> None:
     assert decode('{"type":"sync","id":"x","conversation_id":"c","after_rev":0,"limit":200}') == SyncRequest(
         X, C, after_rev=0, limit=200
     )
+    assert decode('{"type":"typing","to":"ben","state":"start"}') == TypingRequest("start", "ben")
+    assert decode('{"type":"typing","conversation_id":"c","state":"stop"}') == TypingRequest("stop", None, C)
     assert decode('{"type":"ping","n":7}') == Ping(7)
 
 
@@ -66,7 +70,7 @@ def test_what_is_no_object_with_a_type_is_a_protocol_error(text: str) -> None:
     assert caught.value.refusal.code is Code.INVALID
 
 
-@pytest.mark.parametrize("kind", ["typing", "message_update", "user_status", "ack", "welcome", "", "Hello", "x" * 1000])
+@pytest.mark.parametrize("kind", ["message_update", "user_status", "ack", "welcome", "", "Hello", "x" * 1000])
 def test_a_type_that_is_not_known_is_no_protocol_error(kind: str) -> None:
     with pytest.raises(BadFrame) as caught:
         decode(json.dumps({"type": kind, "id": "x1"}))
@@ -107,6 +111,9 @@ def test_a_type_that_is_not_known_is_no_protocol_error(kind: str) -> None:
         ({"type": "read_receipt", "conversation_id": "c", "state": "read", "up_to_seq": 2**63}, "up_to_seq"),
         ({"type": "sync", "id": "x", "conversation_id": "c", "after_rev": 0, "limit": 201}, "limit"),
         ({"type": "sync", "id": "x", "conversation_id": "c", "after_rev": 0, "limit": 0}, "limit"),
+        ({"type": "typing", "to": "ben"}, "state"),
+        ({"type": "typing", "to": "ben", "state": "read"}, "state"),
+        ({"type": "typing", "conversation_id": "a/b", "state": "start"}, "conversation_id"),
         ({"type": "ping", "n": "x"}, "n"),
     ],
 )
@@ -161,3 +168,19 @@ def test_a_page_is_asked_for_in_one_direction() -> None:
         refusal = check_sync(wrong)
         assert refusal is not None
         assert refusal.code is Code.INVALID
+
+
+def test_typing_is_in_one_conversation() -> None:
+    assert check_typing(TypingRequest("start", "ben")) is None
+    assert check_typing(TypingRequest("stop", conversation_id=C)) is None
+    for wrong in (TypingRequest("start"), TypingRequest("start", "ben", C)):
+        refusal = check_typing(wrong)
+        assert refusal is not None
+        assert refusal.code is Code.INVALID
+
+
+def test_a_wrong_state_is_told_in_the_words_of_its_frame() -> None:
+    for kind, words in (("typing", "start or stop"), ("read_receipt", "delivered or read")):
+        with pytest.raises(BadFrame) as caught:
+            decode(json.dumps({"type": kind, "conversation_id": "c", "up_to_seq": 1, "state": "x"}))
+        assert caught.value.refusal.fields == {"state": f"must be {words}"}

@@ -129,6 +129,23 @@ async def test_a_receipt_older_than_what_a_replay_told_is_not_told_after_it() ->
     assert opened.line.sent == [replayed, newer, other]
 
 
+async def test_what_nobody_misses_is_dropped_while_anything_waits() -> None:
+    opened = Opened()
+    outbox, line = opened.outbox, opened.line
+    assert outbox.hint(b"typing")
+    outbox.hold()
+    assert not outbox.hint(b"during a replay")
+    assert await outbox.release({}, Told())
+    assert line.sent == [b"typing"]
+    line.read_again.clear()
+    assert not any(outbox.hint(b"to a slow reader") for _ in range(2 * MAX_WAITING))
+    outbox.send(b"1")
+    line.read_again.set()
+    assert not outbox.hint(b"before what waits")
+    outbox.on_writable()
+    assert (opened.too_slow, outbox.hint(b"again"), line.sent) == (0, True, [b"typing", b"1", b"again"])
+
+
 async def test_what_comes_while_a_replay_ends_slowly_stays_in_order() -> None:
     opened = Opened()
     outbox, line = opened.outbox, opened.line

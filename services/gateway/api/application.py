@@ -23,6 +23,7 @@ from services.gateway.api import (
     progress,
     queue,
     sync,
+    typing,
 )
 from services.gateway.api.asking import Asking
 from services.gateway.api.documentation import described, documentation_handlers
@@ -44,14 +45,14 @@ _CONSTANTS: Final = (
     "accounts", "proofs", "sign_ins", "cookie_names", "reads", "belongings", "refused", "retry_rates", "settings",
     "attempts", "people", "profiles",
 )  # fmt: skip
-_OPENED: Final = ("commands", "hub")
+_OPENED: Final = ("commands", "hub", "typing")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the endpoints work with. `commands` and `hub` are put into the application's state by its lifespan."""
+    """What the endpoints work with. Those that the lifespan makes are put into the application's state by it."""
 
     accounts: Accounts
     proofs: Proofs
@@ -87,6 +88,7 @@ def make_application(
         *progress.HANDLERS,
         *queue.HANDLERS,
         *sync.HANDLERS,
+        *typing.HANDLERS,
     ]
     endpoints: list[Router | HTTPRouteHandler] = [
         Router("/", route_handlers=accounts.IN_PUBLIC, guards=[parts.gate.own_page]),

@@ -4,7 +4,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from litestar import Response
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from shared.contracts.frames import rfc3339
 from shared.contracts.ids import ConversationId, MessageId, Username
@@ -154,13 +154,26 @@ class SyncPage(Struct, Generic[M], frozen=True):
     complete: bool
 
 
+class TypingItem(Struct, frozen=True):
+    """A member types, or has stopped; without another word it is over after `ttl_ms`."""
+
+    conversation_id: ConversationId
+    user: Username
+    state: Literal["start", "stop"]
+    ttl_ms: int
+
+
 class Synced(Struct, Generic[M], frozen=True):
-    """What was missed. `cursors` replace the client's; conversations in `more` have more to fetch."""
+    """What was missed. `cursors` replace the client's; conversations in `more` have more to fetch.
+
+    `typing`: who began or stopped while this was waited for.
+    """
 
     epoch: str
     conversations: list[SyncPage[M]]
     cursors: dict[ConversationId, int]
     more: list[ConversationId]
+    typing: list[TypingItem] = field(default_factory=list)
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -6,12 +6,12 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
 
 from services.gateway.api.asking import Asking
 from services.gateway.api.problems import BAD_BODY, answers
 from services.gateway.api.reads import Reads
-from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, answer
+from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, TypingItem, answer
 from services.gateway.fanout.hub import Hub
 from services.gateway.protocol.inbound import MAX_NUMBER
 from shared.contracts.errors import Code, Refusal
@@ -53,7 +53,10 @@ async def sync(
         synced = await _missed(reads, asker, data)
         if not _has_news(synced, data) and await watch.changed(data.wait_s):
             synced = await _missed(reads, asker, data)
-    return answer(synced)
+        typing = [
+            TypingItem(each["conversation_id"], each["user"], each["state"], each["ttl_ms"]) for each in watch.typing
+        ]
+    return answer(structs.replace(synced, typing=typing))
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [sync]

@@ -47,7 +47,8 @@ class Commands:
     """The gateway's way into the log; made by `running`.
 
     Sockets hand in requests by callback (`submit`, `submit_cursor`), without a future or task each; HTTP awaits
-    `send`, `move_cursor` and, for what is no message, `calls`.
+    `send`, `move_cursor` and, for what is no message, `calls`. Hooks in `on_accepted` hear who wrote where, and must
+    not block.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Commands:
         self._gateway_id = gateway_id
         self._content_chars = settings.limit_content_chars
         self._targets = Targets(connection, find_user, partitions)
+        self.on_accepted: list[Callable[[UserId, ConversationId], None]] = []
         rate = Rate(settings.limit_messages_per_s, settings.limit_messages_burst)
         self._rates = UserRates(rate, metrics) if settings.rate_limits else None
         # An entry is the message that waits; a receipt has none: its client repeats what was not confirmed.
@@ -78,6 +80,11 @@ class Commands:
         remembered = metrics.gauge("targets_remembered", "Conversations and pairs of users kept in memory.")
         remembered.set_function(lambda: self._targets.remembered)
         self._failed = metrics.counter("commands_failed", "Commands that the log did not confirm.")
+
+    @property
+    def targets(self) -> Targets:
+        """What knows who may speak where, for others who ask."""
+        return self._targets
 
     # --- sockets
 
@@ -195,6 +202,7 @@ class Commands:
     async def opened(self) -> AsyncIterator[None]:
         """Hear answers and tell of what is late, until the block ends."""
         await self._connection.subscribe(subjects.answers(self._gateway_id), self._on_answers)
+        await self._targets.listen()
         sweeper = Sweeper(self._connection, self._in_flight, subjects.answers(self._gateway_id))
         async with self._writer, sweeper.running():
             yield
@@ -281,6 +289,8 @@ class Commands:
         origin = Origin(self._gateway_id, sending.ref, session_id)
         self._writer.append(target.partition, _encode((SEND, origin, command)), sending)
         self._in_flight.add(sending)
+        for hook in self.on_accepted:
+            hook(who.user_id, target.conversation_id)
 
     def _append_cursor(
         self, who: Principal, target: Target, state: CursorState, up_to_seq: int, origin: Origin

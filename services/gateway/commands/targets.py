@@ -3,14 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, TypeVar
 
+import msgspec
+
 from services.gateway.domain import Principal, User, fold_username
-from services.gateway.protocol.inbound import SendRequest
+from services.gateway.protocol.inbound import SendRequest, TypingRequest
 from shared.broker.connection import Connection
 from shared.broker.rpc import ask
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import ConversationId, UserId, Username, direct_conversation_id, partition_of
-from shared.contracts.queries import GetMembers, Members
+from shared.contracts.events import ConversationChanged
+from shared.contracts.ids import ConversationId, UserId, Username, direct_conversation_id, message_id, partition_of
+from shared.contracts.queries import FindOutcomes, GetMembers, Members, Outcomes
 from shared.runtime.clock import monotonic
 
 K = TypeVar("K")
@@ -26,6 +29,8 @@ AWAY_S: Final = 1.0
 
 FindUser = Callable[[Username], Awaitable[User | None]]
 
+_decode_change = msgspec.json.Decoder(ConversationChanged).decode
+
 
 class Target(NamedTuple):
     """A conversation, its partition of the log, and the other member where it is direct ("" where it is not)."""
@@ -36,20 +41,29 @@ class Target(NamedTuple):
     peer: Username = Username("")
 
 
+class Audience(NamedTuple):
+    """The other members of a conversation; `is_blocked`: of a pair one blocks the other."""
+
+    conversation_id: ConversationId
+    others: tuple[UserId, ...]
+    is_blocked: bool
+
+
 class Circle(NamedTuple):
-    """Who is, and who was, in a conversation; good until `until_s` (monotonic)."""
+    """Who is, and who was, in a conversation, and who of a pair blocks; good until `until_s` (monotonic)."""
 
     until_s: float
     is_direct: bool
     present: dict[UserId, Username]
     left: frozenset[UserId]
+    blockers: frozenset[UserId]
 
 
 class Targets:
     """Finds the conversation that a request speaks of, and refuses whoever has no business there.
 
     These checks spare the log what would be refused; delivery's are the ones that count. So where history can't
-    be asked, a request about a conversation passes unchecked.
+    be asked, a request about a conversation passes unchecked; but nobody is told who is in it (`find_audience`).
     """
 
     def __init__(self, connection: Connection, find_user: FindUser, partitions: int) -> None:
@@ -58,6 +72,10 @@ class Targets:
         self._partitions = partitions
         self._pairs: dict[tuple[UserId, str], Target] = {}
         self._circles: dict[ConversationId, Circle] = {}
+        self._asking: dict[ConversationId, int] = {}
+        self.on_changed: list[Callable[[ConversationId], None]] = []
+        """Called when members or blocks of a conversation changed."""
+        self._outdated: set[ConversationId] = set()  # changed while they are asked for: not to be remembered
         self._away_until_s = 0.0
 
     @property
@@ -65,27 +83,81 @@ class Targets:
         """How many conversations and pairs are remembered."""
         return len(self._pairs) + len(self._circles)
 
+    async def listen(self) -> None:
+        """Hear of changed conversations from now on, and forget them.
+
+        Raises:
+            One of BROKER_ERRORS.
+        """
+        self._connection.on_reconnect.append(self.forget_all)
+        self._connection.on_dropped.append(self._on_dropped)
+        await self._connection.subscribe(subjects.CONVERSATION_CHANGED, self._on_changed)
+
     def known(self, who: Principal, request: SendRequest) -> Target | None:
         """Find where a message goes without asking anybody; None where somebody must be asked (`find`).
 
         Raises:
             Refusal: `not_found` or `not_member`.
         """
-        if request.to is not None:
-            return self._pairs.get((who.user_id, request.to))
-        if request.conversation_id is not None:
-            return self.known_member(who.user_id, request.conversation_id)
-        return None
+        conversation_id = request.conversation_id
+        if conversation_id is None:
+            return self._pairs.get((who.user_id, request.to or ""))
+        circle = self._known_circle(conversation_id)
+        if circle is None:
+            return None
+        target = self._admit(who.user_id, conversation_id, circle)
+        return None if circle.blockers else target
 
     async def find(self, who: Principal, request: SendRequest) -> Target:
         """Find where a message goes.
 
         Raises:
-            Refusal: `not_found`, `not_member`, `invalid` (to oneself, or no username), `unavailable`.
+            Refusal: `not_found`, `not_member`, `blocked`, `invalid` (to oneself, or no username), `unavailable`.
         """
-        if request.conversation_id is not None:
-            return await self.find_member(who.user_id, request.conversation_id)
-        return await self._find_peer(who, request.to or "")
+        if request.conversation_id is None:
+            return await self._find_peer(who, request.to or "")
+        target = await self.find_member(who.user_id, request.conversation_id)
+        circle = self._known_circle(request.conversation_id)
+        if circle is not None and circle.blockers and not await self._may_be_stored(who, request):
+            if who.user_id in circle.blockers:
+                raise Refusal(Code.BLOCKED, f"You blocked {target.peer}. Unblock to write.")
+            raise Refusal(Code.BLOCKED, f"You can't write to {target.peer}.")
+        return target
+
+    def known_audience(self, who: Principal, request: TypingRequest) -> Audience | None:
+        """Find whom a typing user is shown to without asking anybody; None where somebody must be asked.
+
+        Raises:
+            Refusal: `not_found` or `not_member`.
+        """
+        conversation_id = request.conversation_id
+        if conversation_id is None:
+            pair = self._pairs.get((who.user_id, request.to or ""))
+            if pair is None:
+                return None
+            conversation_id = pair.conversation_id
+        circle = self._known_circle(conversation_id)
+        return None if circle is None else self._audience(who.user_id, conversation_id, circle)
+
+    async def find_audience(self, who: Principal, request: TypingRequest) -> Audience | None:
+        """Find whom a typing user is shown to; None where that can't be known now.
+
+        Raises:
+            Refusal: `not_found`, `not_member`, `invalid` (to oneself, or no username).
+        """
+        conversation_id = request.conversation_id
+        if conversation_id is None:
+            try:
+                pair = self._pairs.get((who.user_id, request.to or "")) or await self._find_peer(who, request.to or "")
+            except Refusal as refusal:
+                if refusal.code is Code.UNAVAILABLE:
+                    return None
+                raise
+            conversation_id = pair.conversation_id
+        circle = await self._circle(conversation_id)
+        if circle is None or circle.until_s < monotonic():
+            return None
+        return self._audience(who.user_id, conversation_id, circle)
 
     def known_member(self, user_id: UserId, conversation_id: ConversationId) -> Target | None:
         """Let a member into a conversation without asking anybody; None where somebody must be asked.
@@ -93,10 +165,8 @@ class Targets:
         Raises:
             Refusal: `not_found` to strangers, `not_member` to former members.
         """
-        circle = self._circles.get(conversation_id)
-        if circle is None or circle.until_s < monotonic():
-            return None
-        return self._admit(user_id, conversation_id, circle)
+        circle = self._known_circle(conversation_id)
+        return None if circle is None else self._admit(user_id, conversation_id, circle)
 
     async def find_member(self, user_id: UserId, conversation_id: ConversationId) -> Target:
         """Let a member into a conversation; anybody, where its members can't be asked for now.
@@ -112,6 +182,32 @@ class Targets:
     def forget(self, conversation_id: ConversationId) -> None:
         """Drop what is remembered of a conversation, because it changed."""
         self._circles.pop(conversation_id, None)
+        if conversation_id in self._asking:
+            self._outdated.add(conversation_id)
+
+    def forget_all(self) -> None:
+        """Drop what is remembered of all conversations, because a change may have been missed."""
+        self._circles.clear()
+        self._outdated.update(self._asking)
+
+    def _on_changed(self, payload: bytes) -> None:
+        conversation_id = _decode_change(payload).conversation_id
+        self.forget(conversation_id)
+        for hook in self.on_changed:
+            hook(conversation_id)
+
+    def _on_dropped(self, subject: str) -> None:
+        if subject == subjects.CONVERSATION_CHANGED:
+            self.forget_all()
+
+    def _known_circle(self, conversation_id: ConversationId) -> Circle | None:
+        circle = self._circles.get(conversation_id)
+        return None if circle is None or circle.until_s < monotonic() else circle
+
+    def _audience(self, user_id: UserId, conversation_id: ConversationId, circle: Circle) -> Audience:
+        self._admit(user_id, conversation_id, circle)
+        others = tuple(member for member in circle.present if member != user_id)
+        return Audience(conversation_id, others, bool(circle.blockers))
 
     def _admit(self, user_id: UserId, conversation_id: ConversationId, circle: Circle) -> Target:
         if user_id not in circle.present:
@@ -126,12 +222,14 @@ class Targets:
         return Target(conversation_id, partition)
 
     async def _circle(self, conversation_id: ConversationId) -> Circle | None:
+        """Ask who is in a conversation; where that can't be asked, tell what was true once, if anything."""
         now = monotonic()
         circle = self._circles.get(conversation_id)
         if circle is not None and circle.until_s >= now:
             return circle  # another request has asked meanwhile
         if now < self._away_until_s:
             return circle
+        self._asking[conversation_id] = self._asking.get(conversation_id, 0) + 1
         try:
             members = await ask(
                 self._connection, subjects.MEMBERS, GetMembers(conversation_id), Members, timeout_s=LOOKUP_S
@@ -141,15 +239,35 @@ class Targets:
                 raise
             self._away_until_s = monotonic() + AWAY_S
             return circle
+        finally:
+            is_outdated = self._asked(conversation_id)
         circle = Circle(
             monotonic() + CONVERSATION_LIFE_S,
             members.kind == "direct",
             {member.user_id: member.username for member in members.members if not member.left},
             frozenset(member.user_id for member in members.members if member.left),
+            frozenset(members.blocker_ids),
         )
-        if members.kind:  # one that does not exist may come into being at any moment
+        if members.kind and not is_outdated:  # one that does not exist may come into being at any moment
             _remember(self._circles, conversation_id, circle, MAX_CONVERSATIONS)
         return circle
+
+    def _asked(self, conversation_id: ConversationId) -> bool:
+        """Note that a question is over; tells whether the conversation changed meanwhile."""
+        is_outdated = conversation_id in self._outdated
+        self._asking[conversation_id] -= 1
+        if not self._asking[conversation_id]:
+            del self._asking[conversation_id]
+            self._outdated.discard(conversation_id)
+        return is_outdated
+
+    async def _may_be_stored(self, who: Principal, request: SendRequest) -> bool:
+        """Tell whether a message may be a repeat of a stored one, which is answered whoever blocks whom by now."""
+        question = FindOutcomes([message_id(who.user_id, request.id)])
+        try:
+            return bool((await ask(self._connection, subjects.OUTCOMES, question, Outcomes, timeout_s=LOOKUP_S)).found)
+        except Refusal:
+            return True  # nobody knows: delivery decides
 
     async def _find_peer(self, who: Principal, to: str) -> Target:
         name = fold_username(to)

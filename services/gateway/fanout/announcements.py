@@ -31,12 +31,15 @@ class Listener(Protocol):
     def deliver(self, conversation_id: ConversationId, rev: int, frame: bytes) -> None:
         """Take a frame; `rev` is 0 for one that carries none."""
 
+    def hint(self, frame: bytes) -> bool:
+        """Take a frame that nobody misses for long; false: there was no room for it."""
+
 
 @dataclass(slots=True)
 class _Shard:
-    """A subject of announcements: asked for, and known to be heard."""
+    """The subjects of a shard: which are asked for, and whether all are known to be heard."""
 
-    is_subscribed: bool = False
+    subscribed: set[str] = field(default_factory=set)
     is_heard: bool = False
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -57,6 +60,8 @@ class Announcements:
         )
         self._heard = metrics.counter("announcements_heard", "Announcements heard.")
         self._forwarded = metrics.counter("frames_forwarded", "Announced frames handed to sockets and long polls.")
+        self._hinted = metrics.counter("typing_forwarded", "Typing frames handed to sockets and long polls.")
+        self._dropped = metrics.counter("typing_not_forwarded", "Typing frames dropped: something waited already.")
 
     async def add(self, user_id: UserId, listener: Listener) -> None:
         """Forward what is announced to a user; when this returns, nothing announced later is missed.
@@ -89,9 +94,13 @@ class Announcements:
 
     async def _hear(self, number: int, shard: _Shard) -> None:
         try:
-            if not shard.is_subscribed:
-                await self._connection.subscribe(subjects.announcements(number), self._on_announcements)
-                shard.is_subscribed = True
+            for subject, handler in (
+                (subjects.announcements(number), self._on_announcements),
+                (subjects.typing(number), self._on_typing),
+            ):
+                if subject not in shard.subscribed:
+                    await self._connection.subscribe(subject, handler)
+                    shard.subscribed.add(subject)
             shard.is_heard = await self._connection.flushed(FLUSH_S)
         except BROKER_ERRORS as error:
             raise Refusal(Code.UNAVAILABLE, _AWAY) from error
@@ -117,3 +126,9 @@ class Announcements:
                         forwarded += 1
         self._heard.inc(len(announcements))
         self._forwarded.inc(forwarded)
+
+    def _on_typing(self, payload: bytes) -> None:
+        for announcement in _decode(payload):
+            for user_id in announcement.to:
+                for listener in self._listeners.get(user_id, ()):
+                    (self._hinted if listener.hint(announcement.frame) else self._dropped).inc()

@@ -21,6 +21,8 @@ MAX_NUMBER: Final = 2**63 - 1
 _Id = Meta(pattern=rf"\A{ID_PATTERN}\Z")
 _Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 
+TypingState = Literal["start", "stop"]
+
 
 class Hello(Struct, frozen=True, gc=False, tag_field="type", tag="hello"):
     """Begin, or begin again: who the device is and how far it holds each conversation."""
@@ -63,6 +65,14 @@ class SyncRequest(Struct, frozen=True, gc=False, tag_field="type", tag="sync"):
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
 
 
+class TypingRequest(Struct, frozen=True, gc=False, tag_field="type", tag="typing"):
+    """Say that one types, or has stopped; `check_typing` says what its types can't."""
+
+    state: TypingState
+    to: str | None = None
+    conversation_id: Annotated[ConversationId, _Id] | None = None
+
+
 class Ping(Struct, frozen=True, gc=False, tag_field="type", tag="ping"):
     """Ask for a sign of life."""
 
@@ -73,9 +83,9 @@ class Pong(Struct, frozen=True, gc=False, tag_field="type", tag="pong"):
     """Give a sign of life; which one does not matter."""
 
 
-Inbound = Hello | SendRequest | ReadReceipt | SyncRequest | Ping | Pong
+Inbound = Hello | SendRequest | ReadReceipt | SyncRequest | TypingRequest | Ping | Pong
 
-TYPES: Final = frozenset({"hello", "message", "read_receipt", "sync", "ping", "pong"})
+TYPES: Final = frozenset({"hello", "message", "read_receipt", "sync", "typing", "ping", "pong"})
 
 
 class BadFrame(Exception):
@@ -125,6 +135,8 @@ _WRONG: Final = {
     "limit": f"must be a whole number from 1 to {MAX_PAGE}",
     "n": "must be a whole number",
 }
+_WRONG_IN: Final = {("typing", "state"): "must be start or stop"}
+"""Where a field means something else in one type of frame."""
 _in_path = re.compile(r" - at (?:`key` in )?`\$\.(\w+)").search
 _missing = re.compile(r"missing required field `(\w+)`$").search
 
@@ -147,6 +159,13 @@ def check_sync(request: SyncRequest) -> Refusal | None:
     """Tell why a page can't be asked for, where the types did not."""
     if (request.after_rev is None) == (request.before_seq is None):
         return _invalid("after_rev", "give either after_rev or before_seq")
+    return None
+
+
+def check_typing(request: TypingRequest) -> Refusal | None:
+    """Tell why typing can't be told, where the types did not."""
+    if (request.to is None) == (request.conversation_id is None):
+        return _invalid("to", "give either to or conversation_id")
     return None
 
 
@@ -188,7 +207,8 @@ def _blame(frame: dict[str, Any], said: str) -> Refusal:
     if missing := _missing(said):
         return _invalid(missing[1], "is required")
     if found := _in_path(said):
-        return _invalid(found[1], _WRONG.get(found[1], "is not valid"))
+        name = found[1]
+        return _invalid(name, _WRONG_IN.get((frame["type"], name)) or _WRONG.get(name, "is not valid"))
     for name, value in frame.items():
         if isinstance(value, str) and not _is_unicode(value):
             return _invalid(name if name in _WRONG else "frame", "must not contain half of a surrogate pair")

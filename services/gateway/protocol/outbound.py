@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from shared.contracts.errors import RETRYABLE, Refusal
-from shared.contracts.frames import rfc3339
+from shared.contracts.frames import TypingFrame, rfc3339
 from shared.contracts.ids import ConversationId, MessageId, SessionId, UserId, Username
 
 HEARTBEAT_MS: Final = 20_000
@@ -157,6 +157,18 @@ def message_status(
 ) -> bytes:
     """Write what became of a message that was not stored at once."""
     return encode(MessageStatus(message_id, conversation_id, status, stamp(at_ms), reason))
+
+
+def typing(conversation_id: ConversationId, user: Username, state: Literal["start", "stop"], ttl_ms: int) -> bytes:
+    """Write that a member types, or has stopped."""
+    frame: TypingFrame = {
+        "type": "typing",
+        "conversation_id": conversation_id,
+        "user": user,
+        "state": state,
+        "ttl_ms": ttl_ms,
+    }
+    return encode(frame)
 
 
 def resync(reason: ResyncReason, conversation_id: ConversationId | None = None) -> bytes:

@@ -11,6 +11,7 @@ from litestar import WebSocket, websocket
 from litestar.handlers import WebsocketRouteHandler
 
 from services.gateway.commands.commands import Commands
+from services.gateway.commands.typing import Typing
 from services.gateway.domain import Principal
 from services.gateway.fanout.hub import Hub
 from services.gateway.guards.gate import Gate
@@ -46,6 +47,7 @@ class Endpoint:
         settings: Settings,
         hub: Hub,
         commands: Commands,
+        typing: Typing,
         history: History,
         metrics: Metrics,
         *,
@@ -60,7 +62,9 @@ class Endpoint:
         metrics.gauge("socket_frames_waiting", "Frames that wait for slow readers and replays.").set_function(
             lambda: sum(session.waiting for session in self._sessions)
         )
-        self._around = surroundings(settings, hub, commands, history, patience=patience, on_closed=self._on_closed)
+        self._around = surroundings(
+            settings, hub, commands, typing, history, patience=patience, on_closed=self._on_closed
+        )
 
     async def serve(self, socket: AnySocket) -> None:
         """Let a socket in, or tell it why not, and serve it until it is closed."""
@@ -119,13 +123,14 @@ async def running(
     settings: Settings,
     hub: Hub,
     commands: Commands,
+    typing: Typing,
     metrics: Metrics,
     *,
     patience: Patience = PATIENCE,
 ) -> AsyncIterator[Endpoint]:
     """Serve sockets until the block ends."""
     history = History(connection, lambda: hub.disturb("epoch_changed"))
-    endpoint = Endpoint(gate, settings, hub, commands, history, metrics, patience=patience)
+    endpoint = Endpoint(gate, settings, hub, commands, typing, history, metrics, patience=patience)
     async with asyncio.TaskGroup() as tasks:
         running_tasks = [tasks.create_task(history.follow_epoch()), tasks.create_task(endpoint.tend())]
         try:

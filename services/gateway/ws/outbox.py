@@ -100,6 +100,13 @@ class Outbox:
         else:
             self._hold(_Held(conversation_id, rev, frame))
 
+    def hint(self, frame: bytes) -> bool:
+        """Send what nobody misses for long, unless anything waits before it; tells whether it was sent."""
+        if self._held is not None or self._waiting is not None or not self._connection.is_writable:
+            return False
+        self._connection.send(frame)
+        return True
+
     def answer(self, frame: bytes) -> None:
         """Send an answer to something asked, in its order with what is announced; it has twice the room."""
         if self._held is None:

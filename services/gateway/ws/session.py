@@ -19,6 +19,7 @@ from services.gateway.protocol.inbound import (
     ReadReceipt,
     SendRequest,
     SyncRequest,
+    TypingRequest,
     check_sync,
     decode,
 )
@@ -137,6 +138,10 @@ class Session:
         """Send what was announced to the user."""
         self._outbox.deliver(conversation_id, rev, frame)
 
+    def hint(self, frame: bytes) -> bool:
+        """Send what nobody misses for long, where nothing waits."""
+        return self._has_greeted and self._outbox.hint(frame)
+
     def answer(self, frame: bytes) -> None:
         """Send what came of a request of this socket."""
         self._outbox.answer(frame)
@@ -212,6 +217,8 @@ class Session:
                 self._ordered.begin(work)
         elif isinstance(frame, ReadReceipt):
             self._take_receipt(frame)
+        elif isinstance(frame, TypingRequest):
+            self._ordered.put(partial(self._say_typing, frame))
         elif isinstance(frame, SyncRequest):
             if (refused := check_sync(frame)) is not None:
                 raise refused
@@ -255,6 +262,7 @@ class Session:
 
     def _on_close(self, _code: int) -> None:
         self.is_open = False
+        self._around.typing.leave(self.session_id)
         if self._intake is not None:
             self._intake.stop()
 
@@ -287,6 +295,17 @@ class Session:
             self._on_failure(request.id)
             return None
         return None if later is None else partial(self._guarded, later, request.id)
+
+    def _say_typing(self, request: TypingRequest) -> Work | None:
+        try:
+            later = self._around.typing.submit(self.who, request, self)
+        except Refusal as refusal:
+            self._outbox.send(outbound.error(refusal))
+            return None
+        except Exception:  # noqa: BLE001 - it may run in a lane, where nobody else would answer
+            self._on_failure(None)
+            return None
+        return None if later is None else partial(self._guarded, later, None)
 
     # --- reading
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.gateway.commands.commands import Commands
+from services.gateway.commands.typing import TTL_S, Typing
 from services.gateway.domain import Principal, Rate
 from services.gateway.fanout.hub import Hub
 from services.gateway.protocol.closing import Closing
@@ -18,12 +19,16 @@ from shared.runtime.clock import now_ms
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a socket waits for a hello, between heartbeats, for a sign of life, and for the store; in seconds."""
+    """How long a socket waits for a hello, between heartbeats, for a sign of life, and for the store; in seconds.
+
+    `typing_s`: how long somebody types who says so once.
+    """
 
     hello_s: float = 10.0
     heartbeat_s: float = HEARTBEAT_MS / 1000
     life_s: float = 10.0
     store_s: float = 20.0
+    typing_s: float = TTL_S
 
 
 PATIENCE: Final = Patience()
@@ -36,6 +41,7 @@ class Surroundings:
 
     hub: Hub
     commands: Commands
+    typing: Typing
     history: History
     limits: Mapping[str, int | float]
     frame_bytes: int
@@ -55,6 +61,7 @@ def surroundings(
     settings: Settings,
     hub: Hub,
     commands: Commands,
+    typing: Typing,
     history: History,
     *,
     patience: Patience,
@@ -66,6 +73,7 @@ def surroundings(
     return Surroundings(
         hub=hub,
         commands=commands,
+        typing=typing,
         history=history,
         limits=settings.limits(),
         frame_bytes=settings.limit_frame_bytes,
