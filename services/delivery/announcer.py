@@ -78,6 +78,14 @@ class Announcer:
             for part in _parts(answered):
                 await self._connection.publish(subjects.answers(gateway), part)
 
+    async def tell(self, announcements: Sequence[Announcement]) -> None:
+        """Announce frames that come of no command of the log.
+
+        Raises:
+            One of BROKER_ERRORS: some of it may not have been heard.
+        """
+        await self._publish_all(announcements)
+
     async def confirm(self) -> bool:
         """Tell whether the broker has all that was announced."""
         return await self._connection.flushed(CONFIRM_S)

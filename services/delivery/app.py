@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from fast_depends.msgspec import MsgSpecSerializer
 from faststream.asgi import AsgiFastStream
 
 from services.delivery.announcer import Announcer
 from services.delivery.handlers import BatchHandler
 from services.delivery.keeper import Keeper
 from services.delivery.reader import Worker
+from services.delivery.retries import Retries, RetryCounts
+from services.delivery.retries.questions import serve as serve_questions
 from services.delivery.settings import Settings, load
-from services.delivery.store import Store
+from services.delivery.store import RetryStore, Store
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
 from shared.runtime import logs
@@ -21,6 +24,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.serve import run, serve
 
 SILENT_S: Final = 10.0
+GRACE_S: Final = 5.0
 
 
 class Counts:
@@ -51,15 +55,23 @@ def build(settings: Settings) -> AsgiFastStream:
     """Make the service; nothing is opened before its lifespan begins."""
     metrics = Metrics("delivery")
     connection = Connection(settings.nats_url, "parley-delivery")
-    broker = open_broker(connection)
+    broker = open_broker(connection, apply_types=False, serializer=MsgSpecSerializer(), graceful_timeout=GRACE_S)
     store = Store(settings.database_url)
     announcer = Announcer(connection, settings.announce_shards)
-    handler = BatchHandler(connection, store, announcer, Counts(metrics))
+    retry_store = RetryStore(store, settings.database_url)
+    retries = Retries(connection, retry_store, announcer, settings, RetryCounts(metrics))
+    serve_questions(broker, retries.redrives)
+    handler = BatchHandler(connection, store, announcer, Counts(metrics), retries)
     worker = Worker(connection, store, handler, announcer)
     keeper = Keeper(connection, worker)
     _watch(metrics, worker, keeper)
     health = Health(
-        [Probe("broker", connection.probe), Probe("database", store.ping), Probe("log", lambda: _log(worker, keeper))]
+        [
+            Probe("broker", connection.probe),
+            Probe("database", store.ping),
+            Probe("log", lambda: _log(worker, keeper)),
+            Probe("retries", retries.describe),
+        ]
     )
 
     async def adopt() -> None:
@@ -68,13 +80,14 @@ def build(settings: Settings) -> AsgiFastStream:
     @asynccontextmanager
     async def lifespan(_context: Any = None) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(worker.run()), tasks.create_task(keeper.run())]
+            running = [tasks.create_task(part.run()) for part in (worker, keeper, retries)]
             try:
                 yield
             finally:
                 for task in running:
                     task.cancel()
         await health.close()
+        await retry_store.close()
         await store.close()
 
     return AsgiFastStream(

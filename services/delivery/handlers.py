@@ -41,6 +41,13 @@ class Counting(Protocol):
         """Count a command that went to the dead letters."""
 
 
+class Noting(Protocol):
+    """What takes notes of what was stored."""
+
+    def note(self, outcomes: Sequence[Outcome]) -> None:
+        """Note what a batch has brought about, after its commit."""
+
+
 class _RawItem(NamedTuple):
     kind: str
     origin: msgspec.Raw
@@ -55,6 +62,7 @@ class BatchHandler:
     store: Store
     announcer: Refusing
     counts: Counting
+    retries: Noting
     _buried: set[tuple[int, int]] = field(default_factory=set)
 
     async def apply(self, bundles: Sequence[Bundle], applied: dict[int, int], advance: Advance) -> list[Outcome]:
@@ -75,7 +83,9 @@ class BatchHandler:
         if known:
             outcomes = await self.store.recall(known)
             self.counts.recalled(len(known))
-        return outcomes + await self._apply(new, advance)
+        stored = await self._apply(new, advance)
+        self.retries.note(stored)
+        return outcomes + stored
 
     async def _apply(self, items: list[Item], advance: Advance) -> list[Outcome]:
         try:

@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
+from faststream.asgi import AsgiFastStream
 
 from services.delivery.announcer import Announcer
+from services.delivery.app import build
+from services.delivery.domain.values import Outcome
 from services.delivery.handlers import BatchHandler
 from services.delivery.keeper import Keeper
 from services.delivery.reader import Worker
+from services.delivery.settings import Settings
 from services.delivery.store import Store
 from shared.broker.connection import Connection
 from shared.broker.publisher import BundleWriter
@@ -54,6 +59,7 @@ class Tally:
         self.commands = 0
         self.again = 0
         self.dead = 0
+        self.noted = 0
 
     def applied(self, commands: int) -> None:
         """Count commands applied."""
@@ -66,6 +72,10 @@ class Tally:
     def buried(self) -> None:
         """Count a dead letter."""
         self.dead += 1
+
+    def note(self, outcomes: Sequence[Outcome]) -> None:
+        """Take note of what was stored, as retries would."""
+        self.noted += len(outcomes)
 
 
 @dataclass
@@ -86,7 +96,7 @@ async def delivery(nats_url: str, database_url: str) -> AsyncIterator[Delivery]:
     await connection.open()
     store, tally = Store(database_url), Tally()
     announcer = Announcer(connection, 1)
-    worker = Worker(connection, store, BatchHandler(connection, store, announcer, tally), announcer)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, tally, tally), announcer)
     keeper = Keeper(connection, worker)
     tasks = [asyncio.ensure_future(worker.run()), asyncio.ensure_future(keeper.run())]
     try:
@@ -97,6 +107,22 @@ async def delivery(nats_url: str, database_url: str) -> AsyncIterator[Delivery]:
         await asyncio.wait(tasks)
         await store.close()
         await connection.close()
+
+
+@asynccontextmanager
+async def delivery_service(nats_url: str, database_url: str, **settings: Any) -> AsyncIterator[AsgiFastStream]:
+    """Run all of delivery in this loop, as its process does, until the block ends."""
+    app = build(Settings(nats_url=nats_url, database_url=database_url, **settings))
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.ensure_future(app({"type": "lifespan"}, told.get, heard.put))  # its lifespan is one task
+    await told.put({"type": "lifespan.startup"})
+    assert (await heard.get())["type"] == "lifespan.startup.complete"
+    try:
+        yield app
+    finally:
+        await told.put({"type": "lifespan.shutdown"})
+        await life
 
 
 @dataclass
@@ -167,7 +193,7 @@ async def fresh_streams(nats_url: str, *, log_max_bytes: int = 64 * 1024 * 1024)
     connection = Connection(nats_url, "test-provisioner")
     await connection.open()
     jetstream = connection.jetstream()
-    for stream in (subjects.CHAT_STREAM, subjects.DLQ_STREAM):
+    for stream in (subjects.CHAT_STREAM, subjects.DLQ_STREAM, subjects.RETRY_STREAM):
         try:
             await jetstream.delete_stream(stream)
         except Exception as error:

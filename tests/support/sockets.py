@@ -138,7 +138,7 @@ async def _delivery(nats_url: str, database_url: str, announcing: type[Announcer
     connection = Connection(nats_url, "test-delivery")
     await connection.open()
     store, announcer = Store(database_url), announcing(connection, shards)
-    worker = Worker(connection, store, BatchHandler(connection, store, announcer, Tally()), announcer)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, Tally(), Tally()), announcer)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
         yield
