@@ -24,6 +24,10 @@ class Changes:
     def __init__(self) -> None:
         self._kept: dict[UserId, Change] = {}
 
+    def __len__(self) -> int:
+        """How many users are kept."""
+        return len(self._kept)
+
     def note(self, changed: AccountChanged) -> Change:
         """Keep what was heard just now."""
         choices = Choices(changed.read_receipts, changed.typing, changed.last_seen)

@@ -99,6 +99,8 @@ class Hub:
         self._is_draining = False
         metrics.gauge("sockets", "Open sockets.").set_function(lambda: sum(map(len, self._sessions.values())))
         metrics.gauge("long_polls", "Long polls that wait.").set_function(lambda: len(self._watches))
+        changed = metrics.gauge("account_changes_kept", "Users whose latest change of name or choices is kept.")
+        changed.set_function(lambda: len(self._changes))
         self._waves = metrics.counter("resync_waves", "Times all sockets were told to resync, by reason.", ("reason",))
 
     def sessions(self) -> Iterator[Session]:
