@@ -19,6 +19,7 @@ from services.gateway.commands.typing import running as typing_running
 from services.gateway.domain import Principal
 from services.gateway.fanout.hub import Hub
 from services.gateway.fanout.hub import running as hub_running
+from services.gateway.fanout.presence import running as presence_running
 from services.gateway.guards.attempts import Attempts
 from services.gateway.guards.gate import Gate
 from services.gateway.guards.passwords import Passwords
@@ -95,11 +96,20 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                         connection, accounts.find_user, settings, gateway_id, metrics, refused
                     ) as commands,
                     typing_running(connection, commands.targets, settings, metrics, ttl_s=patience.typing_s) as typing,
+                    presence_running(connection, accounts.find_users, gateway_id, metrics) as presence,
                     endpoint_running(
-                        connection, gate, settings, hub, commands, typing, metrics, patience=patience
+                        connection,
+                        gate,
+                        settings,
+                        hub,
+                        commands,
+                        typing,
+                        metrics,
+                        presence=presence,
+                        patience=patience,
                     ) as endpoint,
                 ):
-                    revocations.listeners += [proofs.forget, hub.end_sign_ins]
+                    revocations.listeners += [proofs.forget, hub.end_sign_ins, presence.pollers.end_sign_ins]
                     await revocations.listen()
                     profiles.listeners += [
                         lambda changed: proofs.forget(changed.user_id),
@@ -110,6 +120,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
                     commands.on_accepted.append(typing.stop)
                     opened.hub, opened.commands, opened.endpoint = hub, commands, endpoint
                     app.state["hub"], app.state["commands"], app.state["typing"] = hub, commands, typing
+                    app.state["presence"] = presence
                     _log.info("gateway_ready", gateway_id=gateway_id, origins=sorted(settings.allowed_origins))
                     yield
             finally:

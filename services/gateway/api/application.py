@@ -18,6 +18,7 @@ from services.gateway.api import (
     messages,
     pages,
     people,
+    presence,
     problems,
     profile,
     progress,
@@ -45,7 +46,7 @@ _CONSTANTS: Final = (
     "accounts", "proofs", "sign_ins", "cookie_names", "reads", "belongings", "refused", "retry_rates", "settings",
     "attempts", "people", "profiles",
 )  # fmt: skip
-_OPENED: Final = ("commands", "hub", "typing")
+_OPENED: Final = ("commands", "hub", "presence", "typing")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -84,6 +85,7 @@ def make_application(
         *history.HANDLERS,
         *messages.HANDLERS,
         *people.HANDLERS,
+        *presence.HANDLERS,
         *profile.HANDLERS,
         *progress.HANDLERS,
         *queue.HANDLERS,

@@ -6,8 +6,10 @@ import msgspec
 from litestar import Response
 from msgspec import Meta, Struct, field
 
+from services.gateway.fanout.watcher import Shown
 from shared.contracts.frames import rfc3339
 from shared.contracts.ids import ConversationId, MessageId, Username
+from shared.contracts.presence import Status as PresenceStatus
 from shared.contracts.queries import Member
 
 M = TypeVar("M")
@@ -163,10 +165,18 @@ class TypingItem(Struct, frozen=True):
     ttl_ms: int
 
 
+class PresenceItem(Struct, frozen=True, omit_defaults=True):
+    """How somebody is; `last_seen` only where it may be seen."""
+
+    user: Username
+    status: PresenceStatus
+    last_seen: Time | None = None
+
+
 class Synced(Struct, Generic[M], frozen=True):
     """What was missed. `cursors` replace the client's; conversations in `more` have more to fetch.
 
-    `typing`: who began or stopped while this was waited for.
+    `typing`: who began or stopped while this was waited for. `presence`: how those are who were watched.
     """
 
     epoch: str
@@ -174,11 +184,17 @@ class Synced(Struct, Generic[M], frozen=True):
     cursors: dict[ConversationId, int]
     more: list[ConversationId]
     typing: list[TypingItem] = field(default_factory=list)
+    presence: list[PresenceItem] = field(default_factory=list)
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
     """Answer with JSON that may hold raw parts."""
     return Response(_encode(body), status_code=status, media_type="application/json", headers=headers)
+
+
+def presence_item(user: Username, shown: Shown) -> PresenceItem:
+    """Show how somebody is."""
+    return PresenceItem(user, shown.status, None if shown.last_seen_ms is None else rfc3339(shown.last_seen_ms))
 
 
 def peer_cursor(member: Member) -> PeerCursor:

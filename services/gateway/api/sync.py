@@ -1,5 +1,6 @@
 """The HTTP twin of `hello`: what was missed, or a wait until something comes (long-polling)."""
 
+from itertools import starmap
 from typing import Annotated, Final
 
 from litestar import Response, post
@@ -11,9 +12,10 @@ from msgspec import Meta, Raw, Struct, field, structs
 from services.gateway.api.asking import Asking
 from services.gateway.api.problems import BAD_BODY, answers
 from services.gateway.api.reads import Reads
-from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, TypingItem, answer
+from services.gateway.api.shapes import Synced, SyncedMessage, SyncMember, SyncPage, TypingItem, answer, presence_item
 from services.gateway.fanout.hub import Hub
-from services.gateway.protocol.inbound import MAX_NUMBER
+from services.gateway.fanout.presence import Presence
+from services.gateway.protocol.inbound import MAX_NUMBER, MAX_WATCHED, check_usernames
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ID_PATTERN, ConversationId, UserId
 from shared.contracts.queries import Missed, Resume, Resumed
@@ -34,6 +36,9 @@ class SyncQuestion(Struct, frozen=True):
     epoch: str | None = None
     cursors: dict[_Id, _Rev] = field(default_factory=dict)
     wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S, description="How long to wait where nothing was missed")] = 0
+    watch: Annotated[list[str], Meta(max_length=MAX_WATCHED, description="Usernames: how they are is told too")] = (
+        field(default_factory=list)
+    )
 
 
 @post(
@@ -43,20 +48,31 @@ class SyncQuestion(Struct, frozen=True):
     responses=answers(*BAD_BODY, Code.UNAUTHENTICATED, Code.FORBIDDEN, documents={200: Synced[SyncedMessage]}),
 )
 async def sync(
-    request: Asking, data: JSONBody[SyncQuestion], reads: NamedDependency[Reads], hub: NamedDependency[Hub]
+    request: Asking,
+    data: JSONBody[SyncQuestion],
+    reads: NamedDependency[Reads],
+    hub: NamedDependency[Hub],
+    presence: NamedDependency[Presence],
 ) -> Response[bytes]:
     """Read what I missed; where that is nothing, wait for what comes next."""
-    asker = request.user.user_id
+    who, asker = request.user, request.user.user_id
+    watched = check_usernames("watch", data.watch)
+    presence.hellos.polled(asker)
     if data.wait_s == 0:
-        return answer(await _missed(reads, asker, data))
-    async with hub.watch(asker) as watch:  # first listen, then read: what comes between is not lost
-        synced = await _missed(reads, asker, data)
-        if not _has_news(synced, data) and await watch.changed(data.wait_s):
+        async with presence.ears.listening(who, watched) as ear:
             synced = await _missed(reads, asker, data)
+            return answer(structs.replace(synced, presence=list(starmap(presence_item, ear.answer(watched)))))
+    # first listen, then read: what comes between is not lost
+    with presence.pollers.polling(who):
+        async with hub.watch(asker) as watch, presence.ears.listening(who, watched, watch.nudge) as ear:
+            synced = await _missed(reads, asker, data)
+            if not (_has_news(synced, data) or ear.has_news) and await watch.changed(data.wait_s):
+                synced = await _missed(reads, asker, data)
+            seen = list(starmap(presence_item, ear.answer(watched)))
         typing = [
             TypingItem(each["conversation_id"], each["user"], each["state"], each["ttl_ms"]) for each in watch.typing
         ]
-    return answer(structs.replace(synced, typing=typing))
+    return answer(structs.replace(synced, typing=typing, presence=seen))
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [sync]

@@ -42,6 +42,10 @@ class Watch:
         self._heard.set()
         return not is_full
 
+    def nudge(self) -> None:
+        """Wake whoever waits, because of something that is told elsewhere."""
+        self._heard.set()
+
     def wake(self) -> None:
         """Wake whoever waits, because something may have been missed."""
         self._is_announced = True

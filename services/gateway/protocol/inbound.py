@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 import msgspec
@@ -10,11 +10,14 @@ from msgspec import Meta, Struct
 
 from services.gateway.domain import fold_username
 from shared.contracts.errors import Code, Refusal
-from shared.contracts.ids import ID_PATTERN, ClientId, ConversationId, MessageId, is_id
+from shared.contracts.ids import ID_PATTERN, ClientId, ConversationId, MessageId, Username, is_id
+from shared.contracts.presence import ChosenStatus
 
 VERSION: Final = 1
 MAX_PAGE: Final = 200
 MAX_MENTIONS: Final = 100
+MAX_WATCHED: Final = 200
+"""Usernames in one list of a `user_status`."""
 MAX_NUMBER: Final = 2**63 - 1
 """What the store's integers hold; a seq or a rev above it is out of range."""
 
@@ -65,6 +68,17 @@ class SyncRequest(Struct, frozen=True, gc=False, tag_field="type", tag="sync"):
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
 
 
+Usernames = Annotated[list[str], Meta(max_length=MAX_WATCHED)]
+
+
+class StatusRequest(Struct, frozen=True, gc=False, tag_field="type", tag="user_status"):
+    """Choose one's own status, and whose one wants to know; `check_usernames` says what its types can't."""
+
+    status: ChosenStatus | None = None
+    watch: Usernames | None = None
+    unwatch: Usernames | None = None
+
+
 class TypingRequest(Struct, frozen=True, gc=False, tag_field="type", tag="typing"):
     """Say that one types, or has stopped; `check_typing` says what its types can't."""
 
@@ -83,9 +97,9 @@ class Pong(Struct, frozen=True, gc=False, tag_field="type", tag="pong"):
     """Give a sign of life; which one does not matter."""
 
 
-Inbound = Hello | SendRequest | ReadReceipt | SyncRequest | TypingRequest | Ping | Pong
+Inbound = Hello | SendRequest | ReadReceipt | SyncRequest | StatusRequest | TypingRequest | Ping | Pong
 
-TYPES: Final = frozenset({"hello", "message", "read_receipt", "sync", "typing", "ping", "pong"})
+TYPES: Final = frozenset({"hello", "message", "read_receipt", "sync", "user_status", "typing", "ping", "pong"})
 
 
 class BadFrame(Exception):
@@ -133,6 +147,9 @@ _WRONG: Final = {
     "after_rev": "must be a whole number from 0",
     "before_seq": "must be a whole number from 0",
     "limit": f"must be a whole number from 1 to {MAX_PAGE}",
+    "status": "must be online, away, dnd or invisible",
+    "watch": f"must be a list of at most {MAX_WATCHED} usernames",
+    "unwatch": f"must be a list of at most {MAX_WATCHED} usernames",
     "n": "must be a whole number",
 }
 _WRONG_IN: Final = {("typing", "state"): "must be start or stop"}
@@ -160,6 +177,18 @@ def check_sync(request: SyncRequest) -> Refusal | None:
     if (request.after_rev is None) == (request.before_seq is None):
         return _invalid("after_rev", "give either after_rev or before_seq")
     return None
+
+
+def check_usernames(field: str, names: Sequence[str] | None) -> list[Username]:
+    """Fold the usernames of a list, each of them once.
+
+    Raises:
+        Refusal: `invalid`: nobody can be called like one of them.
+    """
+    folded = dict.fromkeys(map(fold_username, names or ()))
+    if None in folded:
+        raise _invalid(field, _WRONG[field])
+    return [name for name in folded if name is not None]
 
 
 def check_typing(request: TypingRequest) -> Refusal | None:

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from shared.contracts.errors import RETRYABLE, Refusal
 from shared.contracts.frames import TypingFrame, rfc3339
 from shared.contracts.ids import ConversationId, MessageId, SessionId, UserId, Username
+from shared.contracts.presence import Status
 
 HEARTBEAT_MS: Final = 20_000
 
@@ -68,6 +69,14 @@ class MessageStatus(Struct, frozen=True, gc=False, tag_field="type", tag="messag
     status: Literal["queued", "sent", "failed"]
     at: str
     reason: str | None = None
+
+
+class UserStatus(Struct, frozen=True, gc=False, tag_field="type", tag="user_status", omit_defaults=True):
+    """How a watched user is."""
+
+    user: Username
+    status: Status
+    last_seen: str | None = None
 
 
 class SyncPage(Struct, frozen=True, tag_field="type", tag="sync_page"):
@@ -157,6 +166,12 @@ def message_status(
 ) -> bytes:
     """Write what became of a message that was not stored at once."""
     return encode(MessageStatus(message_id, conversation_id, status, stamp(at_ms), reason))
+
+
+@lru_cache(4096)  # a change is told to everybody who watches
+def user_status(user: Username, status: Status, last_seen_ms: int | None) -> bytes:
+    """Write how a user is."""
+    return encode(UserStatus(user, status, None if last_seen_ms is None else rfc3339(last_seen_ms)))
 
 
 def typing(conversation_id: ConversationId, user: Username, state: Literal["start", "stop"], ttl_ms: int) -> bytes:

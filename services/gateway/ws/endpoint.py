@@ -14,6 +14,7 @@ from services.gateway.commands.commands import Commands
 from services.gateway.commands.typing import Typing
 from services.gateway.domain import Principal
 from services.gateway.fanout.hub import Hub
+from services.gateway.fanout.presence import Presence
 from services.gateway.guards.gate import Gate
 from services.gateway.protocol import closing
 from services.gateway.protocol.closing import Closing, goodbye
@@ -51,6 +52,7 @@ class Endpoint:
         history: History,
         metrics: Metrics,
         *,
+        presence: Presence,
         patience: Patience,
     ) -> None:
         self._gate = gate
@@ -63,7 +65,7 @@ class Endpoint:
             lambda: sum(session.waiting for session in self._sessions)
         )
         self._around = surroundings(
-            settings, hub, commands, typing, history, patience=patience, on_closed=self._on_closed
+            settings, hub, commands, typing, presence, history, patience=patience, on_closed=self._on_closed
         )
 
     async def serve(self, socket: AnySocket) -> None:
@@ -126,11 +128,12 @@ async def running(
     typing: Typing,
     metrics: Metrics,
     *,
+    presence: Presence,
     patience: Patience = PATIENCE,
 ) -> AsyncIterator[Endpoint]:
     """Serve sockets until the block ends."""
     history = History(connection, lambda: hub.disturb("epoch_changed"))
-    endpoint = Endpoint(gate, settings, hub, commands, typing, history, metrics, patience=patience)
+    endpoint = Endpoint(gate, settings, hub, commands, typing, history, metrics, presence=presence, patience=patience)
     async with asyncio.TaskGroup() as tasks:
         running_tasks = [tasks.create_task(history.follow_epoch()), tasks.create_task(endpoint.tend())]
         try:

@@ -18,6 +18,7 @@ from services.gateway.protocol.inbound import (
     Pong,
     ReadReceipt,
     SendRequest,
+    StatusRequest,
     SyncRequest,
     TypingRequest,
     check_sync,
@@ -31,6 +32,7 @@ from services.gateway.ws.life import Life, Sign
 from services.gateway.ws.outbox import Outbox
 from services.gateway.ws.receipts import Receipts
 from services.gateway.ws.replay import Replay
+from services.gateway.ws.statuses import Statuses
 from services.gateway.ws.surroundings import Surroundings
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, SessionId, UserId
@@ -52,13 +54,14 @@ class Session:
     """One open socket. Everything it does is a callback of its connection; `run` owns the few tasks that it needs."""
 
     __slots__ = (
-        "_around", "_connection", "_errors_s", "_has_greeted", "_intake", "_is_listening", "_life",
-        "_opened_s", "_ordered", "_outbox", "_pauses", "_reads", "_receipts", "device_id", "hello_at_ms", "is_open",
-        "session_id", "who",
+        "_around", "_choices", "_connection", "_errors_s", "_has_caught_up", "_has_greeted", "_intake",
+        "_is_listening", "_life", "_opened_s", "_ordered", "_outbox", "_pauses", "_reads", "_receipts", "_statuses",
+        "device_id", "hello_at_ms", "is_open", "session_id", "who",
     )  # fmt: skip
 
     _ordered: Lane
     _reads: Lane
+    _choices: Lane
 
     def __init__(self, around: Surroundings, connection: Connection, who: Principal, session_id: SessionId) -> None:
         self.who = who
@@ -79,7 +82,9 @@ class Session:
                 on_flood=self._on_flood,
             )
         self._receipts: Receipts | None = None
+        self._statuses: Statuses | None = None
         self._has_greeted = False
+        self._has_caught_up = False
         self._is_listening = False
         self._opened_s = monotonic()
         self._life = Life(around.patience.heartbeat_s, around.patience.life_s, self._opened_s)
@@ -106,6 +111,8 @@ class Session:
         self.who = replace(self.who, display_name=display_name, choices=choices)
         if self._receipts is not None:
             self._receipts.who = self.who
+        if self._is_listening:
+            self._attend()
 
     async def run(self) -> None:
         """Serve the socket until it is closed, by whomever."""
@@ -114,6 +121,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 self._ordered = Lane(tasks, self._pause, self._resume)
                 self._reads = Lane(tasks, self._pause, self._resume)
+                self._choices = Lane(tasks, self._pause, self._resume)
                 connection.on_close = self._on_close
                 connection.on_writable = self._outbox.on_writable
                 connection.on_binary = self._on_binary
@@ -125,12 +133,15 @@ class Session:
                 self._reads.stop()
                 if self._receipts is not None:
                     self._receipts.flush()
-                if not self._ordered.is_free:  # what came before the end is still accepted, within bounds
-                    asyncio.get_running_loop().call_later(LAST_WORK_S, self._ordered.stop)
+                for lane in (self._ordered, self._choices):
+                    if not lane.is_free:  # what came before the end is still accepted, within bounds
+                        asyncio.get_running_loop().call_later(LAST_WORK_S, lane.stop)
         finally:
             self._around.hub.leave(self)
             if self._receipts is not None:
                 self._receipts.close()
+            if self._statuses is not None:
+                self._statuses.close()
 
     # --- what goes out
 
@@ -219,6 +230,8 @@ class Session:
             self._take_receipt(frame)
         elif isinstance(frame, TypingRequest):
             self._ordered.put(partial(self._say_typing, frame))
+        elif isinstance(frame, StatusRequest):
+            self._take_status(frame)
         elif isinstance(frame, SyncRequest):
             if (refused := check_sync(frame)) is not None:
                 raise refused
@@ -263,6 +276,7 @@ class Session:
     def _on_close(self, _code: int) -> None:
         self.is_open = False
         self._around.typing.leave(self.session_id)
+        self._around.presence.attendance.go(self.user_id, self.session_id)
         if self._intake is not None:
             self._intake.stop()
 
@@ -307,6 +321,25 @@ class Session:
             return None
         return None if later is None else partial(self._guarded, later, None)
 
+    # --- presence
+
+    def _attend(self) -> None:
+        if self.is_open:
+            self._around.presence.attendance.come(
+                self.user_id, self.session_id, shows_last_seen=self.who.choices.last_seen
+            )
+
+    def _take_status(self, frame: StatusRequest) -> None:
+        if self._statuses is None:
+            self._statuses = Statuses(
+                self._around.presence,
+                self.user_id,
+                lambda shown: self._has_caught_up and self._outbox.hint(shown),
+                lambda work: partial(self._guarded, work, None),
+                self._choices,
+            )
+        self._statuses.take(frame)
+
     # --- reading
 
     async def _guarded(self, work: Work, re: str | None) -> None:
@@ -325,10 +358,15 @@ class Session:
             if not self._is_listening:
                 await around.hub.listen(self)
                 self._is_listening = True
+            self._attend()
+            around.presence.hellos.say(self.user_id)
             await around.hub.take_device(self)
             welcome = partial(around.welcome, self.session_id, self.who)
             replay = Replay(around.history, self._outbox, self.user_id, hello, welcome)
             await replay.run(around.patience.store_s)
+            self._has_caught_up = True
+            if self._statuses is not None:
+                self._statuses.catch_up()
         except Refusal as refusal:
             _log.warning("replay_given_up", session_id=self.session_id, reason=refusal.detail)
             self.close(closing.UNAVAILABLE, _spread(BACK_AFTER_MS))

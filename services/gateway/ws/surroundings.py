@@ -8,6 +8,7 @@ from services.gateway.commands.commands import Commands
 from services.gateway.commands.typing import TTL_S, Typing
 from services.gateway.domain import Principal, Rate
 from services.gateway.fanout.hub import Hub
+from services.gateway.fanout.presence import Presence
 from services.gateway.protocol.closing import Closing
 from services.gateway.protocol.outbound import HEARTBEAT_MS, Me, Welcome, encode
 from services.gateway.settings import Settings
@@ -42,6 +43,7 @@ class Surroundings:
     hub: Hub
     commands: Commands
     typing: Typing
+    presence: Presence
     history: History
     limits: Mapping[str, int | float]
     frame_bytes: int
@@ -62,6 +64,7 @@ def surroundings(
     hub: Hub,
     commands: Commands,
     typing: Typing,
+    presence: Presence,
     history: History,
     *,
     patience: Patience,
@@ -74,6 +77,7 @@ def surroundings(
         hub=hub,
         commands=commands,
         typing=typing,
+        presence=presence,
         history=history,
         limits=settings.limits(),
         frame_bytes=settings.limit_frame_bytes,
