@@ -104,6 +104,9 @@ def build(settings: Settings) -> AsgiFastStream:
     _serve(broker, subjects.MESSAGE, queries.GetMessage, history.message)
     _serve(broker, subjects.CONVERSATIONS, queries.GetConversations, history.conversations)
     _serve(broker, subjects.CONVERSATION, queries.GetConversation, history.conversation)
+    _serve(broker, subjects.UNDELIVERED, queries.GetUndelivered, history.undelivered)
+    _serve(broker, subjects.TIMELINE, queries.GetTimeline, history.timeline)
+    _serve(broker, subjects.RECEIPTS, queries.GetReceipts, history.receipts)
     _serve(broker, subjects.ACQUAINTED, queries.FindAcquainted, history.acquainted)
     health = Health(
         [

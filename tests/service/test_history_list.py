@@ -19,17 +19,15 @@ from tests.support.history import (
     GROUP,
     NOON,
     Asker,
-    account_row,
-    block_row,
     encoded,
     insert,
     member_row,
     message_row,
     receipt_row,
     running,
-    setting_row,
     store_conversation,
 )
+from tests.support.rows import account_row, block_row, setting_row
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.history.store import people
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, UserId, direct_conversation_id
 from shared.database import tables
@@ -16,13 +17,13 @@ from tests.support.history import (
     DIRECT,
     GROUP,
     Asker,
-    block_row,
     insert,
     member_row,
     message_row,
     running,
     store_conversation,
 )
+from tests.support.rows import block_row
 
 
 @pytest.fixture
@@ -94,6 +95,18 @@ async def test_a_block_either_way_hides_the_two_from_each_other_also_in_groups(
     assert await history.acquainted(ANN, BEN, CAT, DAN) == [DAN]
     assert await history.acquainted(BEN, ANN, CAT) == [CAT]
     assert await history.acquainted(CAT, ANN, BEN) == [BEN]
+
+
+@pytest.mark.parametrize("many", [1, 3])
+async def test_who_is_in_many_conversations_is_found_as_well(
+    history: Asker, migrated_url: str, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(people, "MANY", many)
+    await a_group(migrated_url, ANN, BEN, CAT, left=(DAN,))
+    await a_group(migrated_url, BEN, DAN, name=ConversationId("g2"))
+    await a_group(migrated_url, BEN, DAN, name=ConversationId("g3"), left=(ANN,))
+    assert await history.acquainted(ANN, BEN, CAT, DAN) == [BEN, CAT]
+    assert await history.acquainted(DAN, ANN, BEN, CAT) == [BEN]
 
 
 async def test_five_hundred_may_be_asked_for_and_no_more(history: Asker, migrated_url: str) -> None:

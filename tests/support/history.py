@@ -96,33 +96,6 @@ def receipt_row(conversation: ConversationId, user: UserId, state: str, up_to_se
     }
 
 
-def block_row(blocker: UserId, blocked: UserId) -> Row:
-    """Make a block, of the direct conversation that the two have, or would have."""
-    return {
-        "conversation_id": ids.direct_conversation_id(blocker, blocked),
-        "blocker_id": blocker,
-        "blocked_id": blocked,
-        "blocked": name_of(blocked),
-        "at_ms": NOON,
-    }
-
-
-def account_row(user: UserId, display_name: str) -> Row:
-    """Make an account."""
-    return {
-        "id": user,
-        "username": name_of(user),
-        "display_name": display_name,
-        "password_hash": "",
-        "created_at_ms": NOON,
-    }
-
-
-def setting_row(conversation: ConversationId, user: UserId, **flags: Any) -> Row:
-    """Make what a member keeps about a conversation."""
-    return {"conversation_id": conversation, "user_id": user, "changed_at_ms": NOON, **flags}
-
-
 async def store_conversation(
     url: str,
     conversation: ConversationId,
@@ -208,6 +181,21 @@ class Asker:
         """Ask for one of a user's conversations."""
         question = queries.GetConversation(user, conversation)
         return (await ask(self.connection, subjects.CONVERSATION, question, queries.Found[Any])).message
+
+    async def undelivered(self, user: UserId, **more: Any) -> queries.UndeliveredPage:
+        """Ask for a page of a user's messages that wait for somebody."""
+        question = queries.GetUndelivered(user, **more)
+        return await ask(self.connection, subjects.UNDELIVERED, question, queries.UndeliveredPage)
+
+    async def timeline(self, user: UserId, message_id: MessageId) -> queries.Timeline:
+        """Ask for the way of a message."""
+        question = queries.GetTimeline(user, message_id)
+        return await ask(self.connection, subjects.TIMELINE, question, queries.Timeline)
+
+    async def receipts(self, user: UserId, message_id: MessageId) -> queries.MessageReceipts:
+        """Ask who has, and has read, a message."""
+        question = queries.GetReceipts(user, message_id)
+        return await ask(self.connection, subjects.RECEIPTS, question, queries.MessageReceipts)
 
     async def acquainted(self, user: UserId, *others: UserId) -> list[UserId]:
         """Ask whom of some users one may watch."""

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, cast
 
-from services.history.domain.stored import Conversation, State, StoredMessage, StoredReceipt, view
+from services.history.domain.stored import Conversation, State, StoredMember, StoredMessage, StoredReceipt, view
 from shared.contracts.frames import MessageView, rfc3339
 from shared.contracts.ids import UserId
 
@@ -27,13 +27,35 @@ class GroupPageMessage(PageMessage):
     read_by: int
 
 
+class Reached(NamedTuple):
+    """How far a message came with one of its recipients; times are None where it did not, or they are not known."""
+
+    member: StoredMember
+    is_delivered: bool
+    is_read: bool
+    delivered_at_ms: int | None
+    read_at_ms: int | None
+
+
 class _Other(NamedTuple):
     """A member whom a message is for: how far it is, and when its cursors came to stand where."""
 
+    member: StoredMember
     delivered_seq: int
     read_seq: int
     delivered: "_Stands"
     read: "_Stands"
+
+    def times(self, seq: int) -> tuple[int | None, int | None]:
+        """Tell when it got a message, and read it, where that is known.
+
+        Whoever has read it has got it, if no earlier receipt says when.
+        """
+        read_at = self.read.passed_at(seq)
+        got_at = self.delivered.passed_at(seq)
+        if got_at is None or (read_at is not None and read_at < got_at):
+            got_at = read_at
+        return got_at, read_at
 
 
 class _Stands(NamedTuple):
@@ -89,11 +111,29 @@ class Progress:
             shown["read_by"] = sum(seq <= other.read_seq for other in others.each)
         return shown
 
+    def reached(self, message: StoredMessage) -> list[Reached]:
+        """Tell how far a message came with each of its recipients, in the order of their usernames."""
+        found: list[Reached] = []
+        for other in self._others_of(message.sender_id).each:
+            delivered_at, read_at = other.times(message.seq)
+            is_delivered, is_read = message.seq <= other.delivered_seq, message.seq <= other.read_seq
+            found.append(
+                Reached(
+                    other.member,
+                    is_delivered,
+                    is_read,
+                    delivered_at if is_delivered else None,
+                    read_at if is_read else None,
+                )
+            )
+        return sorted(found, key=lambda reached: reached.member.username)
+
     def _others_of(self, sender: UserId) -> _Others:
         others = self._others.get(sender)
         if others is None:
             each = [
                 _Other(
+                    member,
                     max(member.delivered_seq, member.read_seq),
                     member.shown_read_seq,
                     self._stands[member.user_id, "delivered"],
@@ -111,17 +151,11 @@ class Progress:
 
 
 def _times(each: Iterable[_Other], seq: int) -> tuple[int | None, int | None]:
-    """Tell when the last of some members got a message, and read it; None where that is not known of one.
-
-    Whoever has read it has got it, if no earlier receipt says when.
-    """
+    """Tell when the last of some members got a message, and read it; None where that is not known of one."""
     delivered: int | None = 0
     read: int | None = 0
     for other in each:
-        read_at = other.read.passed_at(seq)
-        got_at = other.delivered.passed_at(seq)
-        if got_at is None or (read_at is not None and read_at < got_at):
-            got_at = read_at
+        got_at, read_at = other.times(seq)
         delivered = None if delivered is None or got_at is None else max(delivered, got_at)
         read = None if read is None or read_at is None else max(read, read_at)
     return delivered, read

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import MessageId, UserId
-from shared.contracts.queries import GetConversations, GetPage, Sync
+from shared.contracts.queries import GetConversations, GetPage, GetUndelivered, Sync
 
 PAGE_MESSAGES: Final = 200
 ASKED_OUTCOMES: Final = 2000
@@ -56,6 +56,16 @@ def check_conversations(query: GetConversations) -> None:
     """
     _check_limit(query.limit)
     _check_numbers(query.before and query.before[0])
+
+
+def check_undelivered(query: GetUndelivered) -> None:
+    """Refuse a question for a page of what waits that is out of range.
+
+    Raises:
+        Refusal: `invalid`.
+    """
+    _check_limit(query.limit)
+    _check_numbers(query.after and query.after[1])
 
 
 def check_acquainted(asked: Sequence[UserId]) -> None:

@@ -1,6 +1,6 @@
 """What the store knows, as values, and whom it may be told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from shared.contracts.errors import Code, Refusal
@@ -115,8 +115,18 @@ def is_member(conversation: Conversation, user: UserId) -> bool:
     return any(member.user_id == user and not member.left for member in conversation.members)
 
 
-def admit(conversation: Conversation, user: UserId) -> None:
-    """Let a member pass.
+def unknown_conversation() -> Refusal:
+    """Say that a conversation is unknown, or not the asker's."""
+    return Refusal(Code.NOT_FOUND, "There is no such conversation.")
+
+
+def unknown_message() -> Refusal:
+    """Say that a message is unknown, or not where the asker may see it."""
+    return Refusal(Code.NOT_FOUND, "There is no such message here.")
+
+
+def admit(conversation: Conversation, user: UserId, *, unknown: Callable[[], Refusal] = unknown_conversation) -> None:
+    """Let a member pass; `unknown` says that there is nothing of what was asked for.
 
     Raises:
         Refusal: `not_member` for a former member, `not_found` for a stranger, who learns nothing.
@@ -125,17 +135,7 @@ def admit(conversation: Conversation, user: UserId) -> None:
         return
     if any(member.user_id == user for member in conversation.members):
         raise Refusal(Code.NOT_MEMBER, "You are no longer a member of this conversation.")
-    raise unknown_conversation()
-
-
-def unknown_conversation() -> Refusal:
-    """Say that a conversation is unknown, or not the asker's."""
-    return Refusal(Code.NOT_FOUND, "There is no such conversation.")
-
-
-def unknown_message() -> Refusal:
-    """Say that a message is unknown, or in another conversation."""
-    return Refusal(Code.NOT_FOUND, "There is no such message in this conversation.")
+    raise unknown()
 
 
 def view(message: StoredMessage, asker: UserId, *, framed: bool) -> MessageView:

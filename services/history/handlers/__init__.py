@@ -2,7 +2,7 @@
 
 from services.history.domain import questions
 from services.history.domain.progress import PageMessage
-from services.history.handlers import listing, missed, pages, people
+from services.history.handlers import listing, missed, pages, people, progress
 from services.history.store import Store, outcomes
 from shared.contracts.frames import ConversationView, MessageView, ReceiptFrame
 from shared.contracts.queries import (
@@ -16,13 +16,19 @@ from shared.contracts.queries import (
     GetMembers,
     GetMessage,
     GetPage,
+    GetReceipts,
+    GetTimeline,
+    GetUndelivered,
     Members,
+    MessageReceipts,
     Outcomes,
     Page,
     Resume,
     Resumed,
     Sync,
     Synced,
+    Timeline,
+    UndeliveredPage,
 )
 
 
@@ -70,6 +76,19 @@ class History:
     async def conversation(self, query: GetConversation) -> Found[ConversationView]:
         """Read one of a user's conversations as the list has it."""
         return await self._store.read(listing.conversation(query))
+
+    async def undelivered(self, query: GetUndelivered) -> UndeliveredPage:
+        """Read a page of a user's messages that have not reached their recipients."""
+        questions.check_undelivered(query)
+        return await self._store.read(progress.undelivered(query))
+
+    async def timeline(self, query: GetTimeline) -> Timeline:
+        """Read the way of a message, for its sender."""
+        return await self._store.read(progress.timeline(query))
+
+    async def receipts(self, query: GetReceipts) -> MessageReceipts:
+        """Read who has, and has read, a message."""
+        return await self._store.read(progress.receipts(query))
 
     async def acquainted(self, query: FindAcquainted) -> Acquainted:
         """Tell whom of some users one may watch."""

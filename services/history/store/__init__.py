@@ -16,6 +16,7 @@ from services.history.store.messages import (
 )
 from services.history.store.missed import changed_counts, conversations_of, epoch, members_of, missed_messages
 from services.history.store.people import acquainted_in_groups, acquainted_in_pairs
+from services.history.store.waiting import attempts, behind, own_messages, recipients_waiting, stored_at
 from shared.database.snapshot import DatabaseAway, Read, Snapshots
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Store",
     "acquainted_in_groups",
     "acquainted_in_pairs",
+    "attempts",
+    "behind",
     "blockers",
     "changed_counts",
     "conversation",
@@ -41,10 +44,13 @@ __all__ = [
     "messages_of_sync",
     "missed_messages",
     "outcomes",
+    "own_messages",
     "receipts",
+    "recipients_waiting",
     "seq_at",
     "seq_of",
     "settings",
+    "stored_at",
     "unread",
 ]
 

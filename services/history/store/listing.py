@@ -15,23 +15,36 @@ _GREATEST: Final = 2**63 - 1
 
 
 def _heads(condition: str = "") -> Statement:
-    """Write the question for the conversations of $1 behind (time $2, conversation $3), $4 at most."""
+    """Write the question for the conversations of $1 behind (time $2, conversation $3), $4 at most.
+
+    Only the last message of each has to be found to put them in order.
+    """
     return Statement(f"""
-    SELECT c.id, c.kind, c.last_seq, c.rev, m.delivered_seq, m.read_seq
-    FROM member m
-    JOIN conversation c ON c.id = m.conversation_id
-    JOIN message l ON l.conversation_id = c.id AND l.seq = c.last_seq
-    WHERE m.user_id = $1 AND m.left_rev IS NULL AND (l.sent_at_ms, l.conversation_id) < ($2, $3) {condition}
-    ORDER BY l.sent_at_ms DESC, l.conversation_id DESC LIMIT $4""")
+    WITH own AS MATERIALIZED (
+        SELECT m.conversation_id, m.delivered_seq, m.read_seq, (
+            SELECT l.sent_at_ms FROM message l WHERE l.conversation_id = m.conversation_id ORDER BY l.seq DESC LIMIT 1
+        ) AS at_ms
+        FROM member m
+        WHERE m.user_id = $1 AND m.left_rev IS NULL{condition}
+    )
+    SELECT c.id, c.kind, c.last_seq, c.rev, newest.delivered_seq, newest.read_seq
+    FROM (
+        SELECT own.conversation_id, own.delivered_seq, own.read_seq, own.at_ms FROM own
+        WHERE (own.at_ms, own.conversation_id) < ($2, $3)
+        ORDER BY own.at_ms DESC, own.conversation_id DESC LIMIT $4
+    ) AS newest
+    CROSS JOIN conversation c
+    WHERE c.id = newest.conversation_id
+    ORDER BY newest.at_ms DESC, c.id DESC""")
 
 
 _ARCHIVED: Final = """(
-        SELECT s.archived FROM member_setting s WHERE s.conversation_id = m.conversation_id AND s.user_id = $1
-      )"""
+            SELECT s.archived FROM member_setting s WHERE s.conversation_id = m.conversation_id AND s.user_id = $1
+        )"""
 _HEADS: Final = {
     None: _heads(),
-    True: _heads(f"\n      AND {_ARCHIVED} IS TRUE"),
-    False: _heads(f"\n      AND {_ARCHIVED} IS NOT TRUE"),
+    True: _heads(f" AND {_ARCHIVED} IS TRUE"),
+    False: _heads(f" AND {_ARCHIVED} IS NOT TRUE"),
 }
 
 _GROUP_SIZES: Final = Statement("""
