@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
+from tests.support.presence import running_presence
 from tests.support.sockets import Path, whole_path
 
 Json = dict[str, Any]
@@ -26,6 +27,7 @@ class Client:
         self.http = http
         self.epoch: str | None = None
         self.cursors: dict[str, int] = {}
+        self.watched: list[str] = []
 
     async def send(self, to: str, content: str, key: str) -> httpx.Response:
         """Send a message under a key."""
@@ -35,7 +37,7 @@ class Client:
 
     async def poll(self, wait_s: float = 20) -> Json:
         """Ask what was missed, and wait where that is nothing; remembers where it stands then."""
-        question = {"epoch": self.epoch, "cursors": self.cursors, "wait_s": wait_s}
+        question = {"epoch": self.epoch, "cursors": self.cursors, "wait_s": wait_s, "watch": self.watched}
         synced: Json = answered(await self.http.post("/api/v1/sync", json=question, timeout=30))
         self.epoch, self.cursors = synced["epoch"], self.cursors | synced["cursors"]
         return synced
@@ -140,3 +142,39 @@ async def test_the_whole_history_is_there_page_by_page(ann: Client, ben: Client)
         address = response.links["next"]["url"] if page["has_more"] else None
     assert seen == written
     assert contents((await ben.poll(0))["conversations"][0]) == written
+
+
+async def test_each_sees_how_the_other_is_while_polling(path: Path, ann: Client, ben: Client) -> None:
+    async with running_presence(path.settings.nats_url), path.http(await path.token_of("eve")) as eve:
+        answered(await ann.send("ben", "hi", "k1"), 201)
+        for client in (ann, ben):
+            await client.poll(0)
+        await shows(ann.http, "ben", "offline")
+        ann.watched = ["ben"]
+        await ann.poll(0)
+
+        async def come() -> None:
+            answered(await ben.http.post("/api/v1/sync", json={"cursors": ben.cursors, "wait_s": 0.2}))
+
+        assert (await ann.poll_while(come))["presence"] == [{"user": "ben", "status": "online"}]
+        await shows(ann.http, "ben", "online")
+        for status, shown in (("away", "away"), ("dnd", "dnd"), ("invisible", "offline"), ("online", "online")):
+
+            async def choose(status: str = status) -> None:
+                assert answered(await ben.http.put("/api/v1/me/presence", json={"status": status})) == {
+                    "status": status
+                }
+
+            (told,) = (await ann.poll_while(choose))["presence"]
+            assert (told["user"], told["status"]) == ("ben", shown)
+            await shows(ann.http, "ben", shown)
+        for stranger in ("ben", "nobody"):
+            hidden = answered(await eve.get(f"/api/v1/users/{stranger}/presence"))
+            assert hidden == {"user": stranger, "status": "offline"}
+
+
+async def shows(http: httpx.AsyncClient, user: str, status: str) -> None:
+    """Wait until somebody is shown to be so."""
+    async with asyncio.timeout(10):
+        while answered(await http.get(f"/api/v1/users/{user}/presence"))["status"] != status:  # noqa: ASYNC110 - of a service
+            await asyncio.sleep(0.05)
