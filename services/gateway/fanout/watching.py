@@ -64,7 +64,7 @@ class Watching:
             ("presence_behind", "Watchers that can't be told right now.", lambda: len(self._behind)),
         ):
             metrics.gauge(name, help_).set_function(counted)
-        self._told = metrics.counter("presence_told", "Times a watcher was told how somebody is.")
+        self._told = metrics.counter("presence_told", "Times a watcher was told how a user is.")
         self._refused = metrics.counter("presence_watches_refused", "Frames refused because of too many watches.")
 
     # --- watchers
