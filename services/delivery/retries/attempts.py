@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -22,6 +22,9 @@ from shared.contracts.frames import ResyncFrame, StatusFrame, rfc3339
 from shared.contracts.ids import MessageId
 from shared.contracts.retries import RetrySettings
 from shared.runtime.clock import now_ms
+
+EVERY_S: Final = 0.1
+"""How often there is a transaction at most: wake-ups that trickle in go together."""
 
 log = structlog.get_logger("retries")
 
@@ -65,7 +68,7 @@ class Attempts:
                     await self._queue.done(works)
                 except Exception:  # top of a task: it is handed out again
                     log.exception("wake_ups_failed", entries=len(works))
-                await asyncio.sleep(max(0.0, len(works) / PER_S - (time.monotonic() - begun)))
+                await asyncio.sleep(max(EVERY_S, len(works) / PER_S) - (time.monotonic() - begun))
 
     async def _wake(self, works: Sequence[Work]) -> None:
         wakes: dict[Key, Wake] = {}

@@ -13,7 +13,7 @@ import structlog
 from services.delivery.domain.retry import Key, Wake
 from services.delivery.retries.counts import RetryCounts
 from services.delivery.retries.opening import Opening
-from services.delivery.retries.patience import AT_ONCE, AWAY
+from services.delivery.retries.patience import AWAY
 from services.delivery.retries.schedules import Schedules
 from services.delivery.store import RetryStore
 from shared.broker.connection import Connection
@@ -99,7 +99,7 @@ class Sweep:
         count = 0
         after: Wake | None = None
         before_ms = now_ms() - round(OVERDUE_S * 1000)
-        while wakes := await self._restfully(partial(self._store.overdue, after, before_ms, AT_ONCE)):
+        while wakes := await self._restfully(partial(self._store.overdue, after, before_ms, ROWS_AT_ONCE)):
             await self._schedules.add(wakes)
             count += len(wakes)
             after = wakes[-1]

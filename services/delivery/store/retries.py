@@ -75,8 +75,9 @@ class RetryStore(RetryReader):
 
         def write(tx: sa.Connection) -> Woken:
             found = [
-                Entry(Key(UserId(row[0]), ConversationId(row[1])), *row[2:])
+                Entry(Key(UserId(row[0]), ConversationId(row[1])), *row[2:-1])
                 for row in tx.execute(self._sql.find_woken, {"keys": wanted})
+                if row[-1] == "waiting"
             ]
             woken = Woken([], [], 0, [])
             gone: list[Entry] = []

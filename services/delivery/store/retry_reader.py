@@ -44,7 +44,13 @@ class RetryReader:
         Raises:
             One of STORE_ERRORS.
         """
-        return await self._keys(self._sql.find_parked, users=json.dumps(list(user_ids)))
+        users = json.dumps(list(user_ids))
+
+        def read(tx: sa.Connection) -> list[Key]:
+            rows = tx.execute(self._sql.find_states, {"users": users})
+            return [Key(UserId(row[0]), ConversationId(row[1])) for row in rows if row[2] == "failed"]
+
+        return await self._read(read)
 
     async def lacking(self, sender_id: UserId, message_id: MessageId) -> list[Key] | None:
         """Find who lacks a message; None where that user did not send it.

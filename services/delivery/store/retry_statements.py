@@ -26,7 +26,11 @@ _OF_KEY: Final = "user_id = :user_id AND conversation_id = :conversation_id"
 
 
 class RetryStatements:
-    """Statements that are prepared once: their text never changes, but for the few ways to choose entries."""
+    """Statements that are prepared once: their text never changes, but for the few ways to choose entries.
+
+    Look-ups by key name no state: a plan made while the table was small could take the index on it, and would then read
+    all entries in that state.
+    """
 
     def __init__(self, database: str) -> None:
         is_sqlite = database == "sqlite"
@@ -48,16 +52,16 @@ class RetryStatements:
         )
         self.find_woken = sa.text(
             f"SELECT r.user_id, r.conversation_id, r.username, r.attempt, r.up_to_seq, r.next_at_ms, m.delivered_seq,"
-            f" {_UNDELIVERED} FROM {keys} {join} retry AS r ON {_SAME.format('k')} AND r.state = 'waiting'"
+            f" {_UNDELIVERED}, r.state FROM {keys} {join} retry AS r ON {_SAME.format('k')}"
             f" LEFT JOIN member AS m ON {_PRESENT.format('r')}{lock}"
         )
         self.lock = sa.text(
             f"SELECT r.user_id, r.conversation_id FROM {keys} {join} retry AS r ON {_SAME.format('k')}{lock}"
         )
-        self.find_parked = sa.text(
-            "SELECT r.user_id, r.conversation_id"
+        self.find_states = sa.text(
+            "SELECT r.user_id, r.conversation_id, r.state"
             f" FROM (SELECT {text} AS user_id FROM {each.format('users')} AS j) AS k"
-            f" {join} retry AS r ON r.user_id = k.user_id AND r.state = 'failed'"
+            f" {join} retry AS r ON r.user_id = k.user_id"
         )
         self.find_gone = sa.text(
             f"SELECT k.user_id, k.conversation_id FROM {keys} LEFT JOIN member AS m ON {_PRESENT.format('k')}"
@@ -117,9 +121,9 @@ class RetryStatements:
             "SELECT m.user_id, m.conversation_id FROM member AS m"
             f" {join} conversation AS c ON c.id = m.conversation_id LEFT JOIN retry AS r ON {_SAME.format('m')}"
             " WHERE (m.conversation_id, m.user_id) > (:after_conversation, :after_user){}"
-            " AND m.left_rev IS NULL AND m.delivered_seq < c.last_seq"
+            " AND m.left_rev IS NULL AND CASE WHEN m.delivered_seq < c.last_seq"  # a CASE keeps its order
             " AND (r.user_id IS NULL OR (r.state = 'failed' AND r.up_to_seq < c.last_seq))"
-            f" AND {_UNTRIED_SINCE} <= :before"
+            f" THEN {_UNTRIED_SINCE} END <= :before"
         )
         self.find_untried = sa.text(untried.format(""))
         self.find_untried_up_to = sa.text(
