@@ -10,9 +10,10 @@ import msgspec
 from fast_depends.msgspec import MsgSpecSerializer
 from faststream import BaseMiddleware, Response, StreamMessage
 from faststream.asgi import AsgiFastStream
+from faststream.exceptions import SkipMessage
 from faststream.nats import NatsBroker
 
-from services.presence.handlers import Presence
+from services.presence.handlers import NotLeading, Presence
 from services.presence.leader import LEASE, Leader
 from services.presence.settings import Settings, Timing, load
 from services.presence.store import Store
@@ -31,7 +32,6 @@ from shared.runtime.metrics import Metrics
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-QUEUE: Final = "presence"
 AT_ONCE: Final = 64
 """Questions of one kind that are in work at the same time; more wait in the subscription."""
 WAITING: Final = 4096
@@ -63,9 +63,9 @@ class Answers:
         async def decode(message: StreamMessage[Any]) -> Q:
             return read(message.body)
 
-        self._broker.subscriber(subject, queue=QUEUE, decoder=decode, max_workers=AT_ONCE, pending_msgs_limit=WAITING)(
-            handler
-        )
+        # In no queue group: a leader that is frozen would still get its share there, and answer none of it.
+        subscriber = self._broker.subscriber(subject, decoder=decode, max_workers=AT_ONCE, pending_msgs_limit=WAITING)
+        subscriber(handler)
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -95,6 +95,8 @@ class Failures:
             return await reply(question)
         except Refusal as refusal:
             return self._failed(refusal.code, refusal.detail)
+        except NotLeading as error:
+            raise SkipMessage from error  # FastStream then sends no reply
         except msgspec.MsgspecError as error:
             return self._failed(Code.INVALID, f"The question cannot be read: {error}")
         except Exception:  # noqa: BLE001 - the top of a question's task; its decision is to say so
@@ -144,18 +146,19 @@ def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
         middlewares=[Failures(metrics)],
         graceful_timeout=GRACE_S,
     )
-    store = Store(connection)
-    presence = Presence(connection, store, timing, Counts(metrics))
+    lease = Lease(connection, LEASE, secrets.token_hex(8), timing.lease_life_s)
+    store = Store(connection, lease)
+    presence = Presence(connection, lease, store, timing, Counts(metrics))
     answers = Answers(broker)
     answers.serve(subjects.PRESENCE, GetPresence, presence.states)
     answers.serve(subjects.SET_PRESENCE, SetPresence, presence.choose)
-    lease = Lease(connection, LEASE, secrets.token_hex(8), timing.lease_life_s)
     leader = Leader(connection, presence, answers, lease, replicas=settings.stream_replicas)
     _watch(metrics, presence, leader)
     health = Health([Probe("broker", connection.probe), Probe("presence", lambda: _phase(leader, presence))])
 
     async def adopt() -> None:
         connection.adopt(await broker.connect())
+        leader.hurry()
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:

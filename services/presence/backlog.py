@@ -1,8 +1,9 @@
-"""Writes that wait for the broker: the newest for each key, so many at once, again and again until it has them."""
+"""Writes that wait for the broker: the newest for each key, some at once, again and again until it has them."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from shared.broker.connection import BROKER_ERRORS
@@ -18,11 +19,18 @@ _log = logs.get(__name__)
 
 
 class Backlog(Generic[K, V]):
-    """What is to be written; `run` it. When `limit` keys wait the oldest is dropped, and `dropped` counts it."""
+    """What is to be written; `run` it.
 
-    def __init__(self, write: Callable[[K, V], Awaitable[object]], *, at_once: int, limit: int = LIMIT) -> None:
+    `write` is called with up to `batch` keys, `at_once` times at once. When `limit` keys wait the oldest is dropped,
+    and `dropped` counts it.
+    """
+
+    def __init__(
+        self, write: Callable[[Mapping[K, V]], Awaitable[None]], *, batch: int, at_once: int, limit: int = LIMIT
+    ) -> None:
         self.dropped = 0
         self._write = write
+        self._batch = batch
         self._at_once = at_once
         self._limit = limit
         self._waiting: OrderedDict[K, V] = OrderedDict()
@@ -72,23 +80,33 @@ class Backlog(Generic[K, V]):
 
     async def _work(self) -> None:
         while True:
-            key = next((key for key in self._waiting if key not in self._flying), None)
-            if key is None:  # nothing, or only what is on its way in an older form
+            free = islice((key for key in self._waiting if key not in self._flying), self._batch)
+            batch = {key: self._waiting[key] for key in free}
+            if not batch:  # nothing, or only what is on its way in an older form
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            value = self._flying[key] = self._waiting.pop(key)
             is_written = False
+            self._take(batch)
             try:
-                await self._write(key, value)
+                await self._write(batch)
                 is_written = True
             except BROKER_ERRORS as error:
                 _log.debug("write_failed", error=repr(error))
             finally:
-                del self._flying[key]
-                if not is_written:
-                    self._waiting.setdefault(key, value)
-                self._arrived.set()
-                self._landed.set()
+                self._land(batch, is_written=is_written)
             if not is_written:
                 await asyncio.sleep(PAUSE_S)
+
+    def _take(self, batch: Mapping[K, V]) -> None:
+        self._flying |= batch
+        for key in batch:
+            del self._waiting[key]
+
+    def _land(self, batch: Mapping[K, V], *, is_written: bool) -> None:
+        for key, value in batch.items():
+            del self._flying[key]
+            if not is_written:
+                self._waiting.setdefault(key, value)
+        self._arrived.set()
+        self._landed.set()

@@ -15,6 +15,7 @@ from services.presence.settings import Timing
 from services.presence.store import Store
 from shared.broker.buckets import Entry
 from shared.broker.connection import BROKER_ERRORS, Connection
+from shared.broker.lease import Lease
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import GatewayId, SessionId, UserId, is_id
@@ -40,6 +41,10 @@ _record = msgspec.json.Decoder(SessionRecord).decode
 _log = logs.get(__name__)
 
 
+class NotLeading(Exception):
+    """Another replica answers this question; it has heard it too."""
+
+
 class Counting(Protocol):
     """What this reports of its work."""
 
@@ -51,17 +56,27 @@ class Counting(Protocol):
 
 
 class Presence:
-    """Everybody who is there, as long as this replica leads. `work` is set when there is something to `settle`."""
+    """Everybody who is there, as long as this replica leads.
 
-    def __init__(self, connection: Connection, store: Store, timing: Timing, counts: Counting) -> None:
+    `work` is set when there is something to `settle`. `is_told`: all that was known before is read, so that changes
+    are told and questions answered.
+    """
+
+    def __init__(self, connection: Connection, lease: Lease, store: Store, timing: Timing, counts: Counting) -> None:
         self.work = asyncio.Event()
-        self.is_leading = False
+        self.is_told = False
         self.store = store
+        self._lease = lease
         self._connection = connection
         self._timing = timing
         self._counts = counts
         self.people = People(timing.gateway_life_s, timing.linger_s)
         self._to_read = asyncio.Event()
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this replica, and no other, tells and answers."""
+        return self.is_told and self._lease.is_held
 
     # --- what the bucket says
 
@@ -116,10 +131,10 @@ class Presence:
         people, now_s = self.people, clock.monotonic()
         for user in people.due(now_s):
             await self._follow(people.settle(user, now_s, is_due=True), user)
-        while touched := list(islice(people.touched, ROUND)):
-            for user in touched:
-                await self._follow(people.settle(user, now_s), user)
-            await asyncio.sleep(0)
+        for number, user in enumerate(list(people.touched), 1):
+            await self._follow(people.settle(user, now_s), user)
+            if number % ROUND == 0:
+                await asyncio.sleep(0)
         if people.held_until_s is not None and people.held_until_s <= now_s:
             people.release(clock.now_ms(), now_s)
             self.work.set()
@@ -139,6 +154,7 @@ class Presence:
 
         Raises:
             Refusal: `invalid`, `unavailable`.
+            NotLeading.
         """
         users = question.user_ids
         if len(users) > MAX_ASKED:
@@ -154,6 +170,7 @@ class Presence:
 
         Raises:
             Refusal: `invalid`, `unavailable`.
+            NotLeading.
         """
         user = choice.user_id
         _check_ids([user])
@@ -164,7 +181,7 @@ class Presence:
                 found = await self._read([user])
                 people.kept_is(user, found.get(user))
             if people is not self.people or person.kept is None:
-                raise _elsewhere()
+                raise NotLeading
             self._check_leading()
             kept = people.choose(choice, clock.now_ms())
             await self._follow(people.settle(user, clock.monotonic()), user, first=True)
@@ -198,7 +215,7 @@ class Presence:
 
     def _check_leading(self) -> None:
         if not self.is_leading:
-            raise _elsewhere()
+            raise NotLeading
 
     def _state(self, user: UserId, kept: dict[UserId, Kept]) -> PresenceState:
         if self.people.is_known(user):
@@ -247,7 +264,3 @@ def _check_ids(users: Sequence[UserId]) -> None:
     """Refuse what may not stand in a key or a subject."""
     if not all(map(is_id, users)):
         raise Refusal(Code.INVALID, "A user id is 1 to 64 letters, digits, - or _.")
-
-
-def _elsewhere() -> Refusal:
-    return Refusal(Code.UNAVAILABLE, "Another replica answers this now. Try again.")

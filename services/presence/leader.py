@@ -61,13 +61,17 @@ class Leader:
         """Lead or stand by until stopped or cancelled."""
         try:
             while not self._is_stopping:
-                await self._turn()
                 self._again.clear()
+                await self._turn()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(ASK_EVERY_S):
                         await self._again.wait()
         finally:
             self._has_ended.set()
+
+    def hurry(self) -> None:
+        """Try now what is tried every half second else."""
+        self._again.set()
 
     async def stop(self) -> None:
         """Leave in good order: settle whoever left, keep it, and let another replica lead at once."""
@@ -78,6 +82,9 @@ class Leader:
                 await self._has_ended.wait()
 
     async def _turn(self) -> None:
+        if not self._connection.is_connected:
+            self.problem = "not connected to the broker"
+            return
         try:
             if await self._claim():
                 await self._lead()
@@ -107,17 +114,17 @@ class Leader:
         return is_leader
 
     async def _lead(self) -> None:
-        self._reign = Reign(self._connection, self._presence, self._answers, self._lease, self._memory)
+        reign = self._reign = Reign(self._connection, self._presence, self._answers, self._lease, self._memory)
         self.reigns += 1
-        self.problem = ""
         try:
-            await self._reign.run()
+            await reign.run()
         except BUCKET_GONE:
             await self._provision()
             raise
         finally:
-            _log.info("presence_reign_ended", reason=self._reign.disturbance or "the lease ran out, or an error")
             self._reign = None
+            self.problem = f"its reign ended: {reign.disturbance or 'the lease ran out, or the broker does not answer'}"
+            _log.info("presence_reign_ended", reason=self.problem)
             if self._is_stopping:
                 with contextlib.suppress(*BROKER_ERRORS):
                     await self._lease.release()
@@ -145,4 +152,4 @@ class Leader:
     def _disturb(self, reason: str) -> None:
         if self._reign is not None:
             self._reign.disturb(reason)
-        self._again.set()
+        self.hurry()

@@ -18,6 +18,9 @@ from shared.runtime import clock, logs
 PATIENCE_S: Final = 5.0
 TICK_S: Final = 0.1
 FINISH_S: Final = 2.0
+HURRY_S: Final = 0.1
+EARLY_EVENTS: Final = 200_000
+"""What is heard before the bucket was read; when there is more, it is read anew."""
 
 STOPPING: Final = "stopping"
 
@@ -79,7 +82,7 @@ class Reign:
                 raise TimeoutError("the broker may not know yet that events are listened to")
             await self._run()
         finally:
-            self._presence.is_leading = False
+            self._presence.is_told = False
             await self._answers.stop()
             with contextlib.suppress(*BROKER_ERRORS):
                 await events.unsubscribe()
@@ -117,16 +120,17 @@ class Reign:
         early, self._early = self._early or [], None
         for entry in early:
             self._on_entry(entry)
+        await presence.settle()
         while presence.people.unread and self._goes_on:
             await self._breathe()
-        await presence.settle()
+            await presence.settle()
         _log.info("presence_read", keys=len(entries), sessions=presence.people.sessions)
 
     async def _lead(self) -> None:
         """Answer, and tell every change."""
         presence = self._presence
         if self._goes_on:
-            presence.is_leading = True
+            presence.is_told = True
             await self._answers.start()
             reset = PresenceReset(clock.now_ms())
             await self._connection.publish(subjects.PRESENCE_RESET, _encode(reset))
@@ -144,7 +148,7 @@ class Reign:
         return not self.disturbance and self._lease.is_held
 
     async def _breathe(self) -> None:
-        """Wait until there is something to do, for a moment at most."""
+        """Wait until there is something to settle, for a moment at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK_S):
                 await self._presence.work.wait()
@@ -152,14 +156,17 @@ class Reign:
     def _on_entry(self, entry: Entry) -> None:
         if self._early is not None:
             self._early.append(entry)
+            if len(self._early) > EARLY_EVENTS:
+                self.disturb("too much happens while the bucket is read")
         elif entry.seq > self._read_up_to_seq:  # the rest was in what was read, in its newest form
             self._presence.on_entry(entry)
 
     async def _keep_lease(self) -> None:
         """Refresh the lease, and look whether the bucket is still the one that was read."""
-        every_s = self._lease.life_s / 3
+        pause_s = every_s = self._lease.life_s / 3
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(pause_s)
+            pause_s = HURRY_S
             try:
                 async with asyncio.timeout(every_s):
                     if not await self._lease.claim():
@@ -170,5 +177,6 @@ class Reign:
             except BROKER_ERRORS as error:
                 _log.debug("lease_not_refreshed", error=repr(error))
             else:
+                pause_s = every_s
                 if self._early is None and bucket != self._memory.bucket:
                     self.disturb("the broker has lost its memory")

@@ -7,7 +7,8 @@ marker of a key that ended for a value, and its watchers are blind for a while a
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -59,7 +60,7 @@ class Entry(NamedTuple):
 
 def configs(replicas: int) -> list[StreamConfig]:
     """Return what the provisioner makes of the buckets."""
-    last_seen = _bucket(subjects.LAST_SEEN_BUCKET, StorageType.FILE, replicas)
+    last_seen = _bucket(subjects.LAST_SEEN_BUCKET, StorageType.FILE, replicas, allow_atomic=True)
     return [*memory_configs(replicas), last_seen]
 
 
@@ -177,13 +178,25 @@ async def last_seen_of(connection: Connection, users: Iterable[UserId]) -> dict[
     return {UserId(entry.key): entry.value for entry in entries if entry.value is not None}
 
 
-async def put_last_seen(connection: Connection, user: UserId, value: bytes) -> None:
-    """Keep something of a user instead of what was kept before.
+async def put_last_seen(connection: Connection, values: Mapping[UserId, bytes]) -> None:
+    """Keep something of some users, at most a thousand, instead of what was kept before: of all of them, or of none.
+
+    Together, because the broker flushes each write to disk, but those of a batch once.
 
     Raises:
         One of BROKER_ERRORS.
     """
-    await put(connection, subjects.LAST_SEEN_BUCKET, user, value)
+    batch = secrets.token_hex(16)
+    rest = dict(values)
+    user, value = rest.popitem()
+    for number, (other, kept) in enumerate(rest.items(), 1):
+        headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+        await connection.publish(_subject(subjects.LAST_SEEN_BUCKET, other), kept, headers)
+    if not rest:
+        await put(connection, subjects.LAST_SEEN_BUCKET, user, value)
+        return
+    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(values)), "Nats-Batch-Commit": "1"}
+    await _publish(connection, subjects.LAST_SEEN_BUCKET, user, value, headers)
 
 
 async def identity_of(connection: Connection, bucket: str) -> str:

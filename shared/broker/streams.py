@@ -141,7 +141,16 @@ async def trim_log(connection: Connection, keep_from_seq: int) -> None:
     await connection.jetstream(5).purge_stream(subjects.CHAT_STREAM, seq=keep_from_seq)
 
 
-_UPDATED: Final = ("subjects", "max_age", "max_bytes", "max_msg_size", "num_replicas", "duplicate_window", "discard")
+_UPDATED: Final = (
+    "subjects",
+    "max_age",
+    "max_bytes",
+    "max_msg_size",
+    "num_replicas",
+    "duplicate_window",
+    "discard",
+    "allow_atomic",
+)
 
 
 def _chat(settings: StreamSettings) -> StreamConfig:

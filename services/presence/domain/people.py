@@ -71,11 +71,11 @@ class People:
             elif isinstance(fact, GatewayPut):
                 gateways.discard(fact.gateway_id)
         self._held_gateways, self._held_sessions = gateways & self._alive, sessions
-        self.held_until_s = now_s + self.life_s
         if not holds_sessions:
             self._end_held_sessions(now_ms)
         if not holds_gateways:
             self._end_held_gateways(now_ms - self._life_ms, now_s)
+        self.held_until_s = now_s + self.life_s if self._held_gateways or self._held_sessions else None
         for gateway in self._lost:
             self._leave_all(gateway, now_ms - self._life_ms)
 
