@@ -240,7 +240,7 @@ def test_a_block_stops_both_of_a_pair_until_it_ends_and_needs_no_conversation() 
 
 def test_an_id_names_one_request_whatever_kind_it_is() -> None:
     view = empty_view()
-    commands = [
+    commands: list[Command] = [
         a_block("ann", "ben", "x"),
         a_message("ann", "cat", "x"),
         a_block("ann", "ben", "x", is_blocked=False),
