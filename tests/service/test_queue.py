@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.delivery.app import build as build_delivery
+from services.delivery.settings import Settings as DeliverySettings
 from services.gateway.api.paging import write_cursor
 from services.gateway.commands.pending import CallSending
 from services.gateway.commands.refused import MAX_WAITING, Refused
@@ -21,7 +24,7 @@ from shared.database.migrate import upgrade
 from shared.runtime.clock import monotonic, now_ms
 from shared.runtime.metrics import Metrics
 from tests.support.gateway import problem_of
-from tests.support.history import insert
+from tests.support.history import _lifespan, insert
 from tests.support.sockets import Path, message, whole_path
 
 QUEUE = "/api/v1/queue"
@@ -206,7 +209,21 @@ async def test_the_queue_is_read_in_pages_over_all_its_parts(
         assert found == wanted
 
 
+@asynccontextmanager
+async def trying(path: Path, **settings: Any) -> AsyncIterator[None]:
+    """Run the whole of delivery in the place of the part that only stores: it tries again too."""
+    given = {"database_url": path.settings.database_url, "nats_url": path.settings.nats_url, **settings}
+    await path.stop("delivery")
+    async with _lifespan(build_delivery(DeliverySettings(**given))):
+        yield
+
+
 async def test_a_sender_has_a_message_tried_again(path: Path, ann: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
+    async with trying(path, retry_after_s=30.0):
+        await _tried_again(ann, ben)
+
+
+async def _tried_again(ann: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
     sent = (await ann.post("/messages/send/ben/", json={"content": "hi"})).json()
     await ann.post("/messages/send/ben/", json={"content": "more"})
     retried = await ann.post(f"{QUEUE}/{sent['message_id']}/retry")
@@ -214,7 +231,17 @@ async def test_a_sender_has_a_message_tried_again(path: Path, ann: httpx.AsyncCl
     (item,) = retried.json()["items"]
     assert set(item) == ITEM
     assert (item["message_id"], item["to"], item["seq"], item["max_retries"]) == (sent["message_id"], "ben", 1, 3)
-    assert item == (await queue_of(ann))[0]
+    await eventually(lambda: _is(_statuses(ann), ["retrying", "retrying"]))
+    tried = (await queue_of(ann))[0]
+    assert (tried["retry_count"], tried["reason"]) == (1, None)
+    assert tried["next_retry_at"].endswith("Z")
+    told = (await ann.get(f"/api/v1/messages/{sent['message_id']}/timeline")).json()
+    (way,) = told["recipients"]
+    assert told["status"] == "sent"
+    assert [(each["attempt"], each["outcome"]) for each in way["attempts"]] == [(1, "retrying")]
+    assert {name: way[name] for name in ("status", "retry_count", "max_retries", "next_retry_at", "reason")} == {
+        name: tried[name] for name in ("status", "retry_count", "max_retries", "next_retry_at", "reason")
+    }
     for stranger_or_unknown, address in ((ben, sent["message_id"]), (ann, "mnosuchmessage")):
         problem_of(await stranger_or_unknown.post(f"{QUEUE}/{address}/retry/"), 404, "not_found")
     problem_of(await ann.post(f"{QUEUE}/a.b/retry"), 400, "invalid")
@@ -226,6 +253,7 @@ async def test_a_sender_has_a_message_tried_again(path: Path, ann: httpx.AsyncCl
 async def test_retries_are_limited_per_message_and_per_user(sqlite_url: str, nats_url: str) -> None:
     async with (
         whole_path(sqlite_url, nats_url) as path,
+        trying(path),
         path.http(await path.token_of("ann")) as ann,
         path.http(await path.token_of("ben")),
     ):
@@ -310,6 +338,10 @@ async def refused_rows(url: str) -> list[str]:
 
 async def _is(found: Awaitable[object], wanted: object) -> bool:
     return await found == wanted
+
+
+async def _statuses(client: httpx.AsyncClient) -> list[str]:
+    return [item["status"] for item in await queue_of(client)]
 
 
 async def _ids(client: httpx.AsyncClient) -> list[str]:

@@ -208,11 +208,10 @@ class _Queue:
         items: list[QueueItem] = []
         place: _Stored | None = _Stored((conversation_id, seq, UserId("")))
         while place is not None:
-            stored = await self._stored(place, MAX_PAGE)
-            own = [each for each in stored.items if each.message_id == message_id]
-            items += [self._stored_item(each) for each in own]
-            is_past = len(own) < len(stored.items)
-            place = None if is_past or stored.next is None else _Stored(stored.next)
+            stored = await self._stored(place, DEFAULT_PAGE)
+            items += [self._stored_item(each) for each in stored.items if each.message_id == message_id]
+            is_over = stored.next is None or stored.next[:2] > (conversation_id, seq)
+            place = None if is_over else _Stored(stored.next)
         return items
 
     def _in_flight(self, after: MessageId) -> list[_Placed]:
