@@ -156,6 +156,20 @@ async def test_a_message_of_a_socket_that_is_refused_after_it_was_queued_has_fai
         }
 
 
+async def test_a_message_behind_a_block_that_was_not_carried_out_yet_has_failed_as_blocked(
+    path: Path, ann: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    await path.stop("delivery")
+    problem_of(await ben.put("/api/v1/users/ann/block"), 503, "unavailable")  # it is in the log, and not confirmed
+    sent = await ann.post("/messages/queue/ben/", json={"content": "hi"}, timeout=20)
+    assert (sent.status_code, sent.json()["status"]) == (202, "queued")
+    await path.start("delivery")
+    await eventually(lambda: _is(_statuses(ann), ["failed"]))
+    (failed,) = await queue_of(ann)
+    assert (failed["message_id"], failed["reason"]) == (sent.json()["message_id"], "blocked")
+    problem_of(await ann.post("/messages/queue/ben/", json={"content": "hi"}), 403, "blocked")
+
+
 async def test_a_refused_message_is_forgotten_after_seven_days(path: Path, ann: httpx.AsyncClient) -> None:
     url = path.settings.database_url
     asker = (await ann.get("/api/v1/me")).json()["user"]["id"]
