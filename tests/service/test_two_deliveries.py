@@ -1,6 +1,7 @@
 """Two delivery processes that both believe they own every partition, killed in turn: the same result as with one."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -8,29 +9,57 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import sqlalchemy as sa
 
 from shared.database import migrate, tables
 from shared.database.engine import open_engine
-from tests.support.children import spawn, stop
+from tests.support.children import spawn, stop, wait_until
 from tests.support.delivery import Gateway, a_cursor, a_message, fresh_streams, gateway
 from tests.support.ports import free_ports
 
 SENDERS = 12
-SECONDS = 15
-KILL_EVERY_S = (0.6, 1.4)
+KILLS = 10
+LIVES_S = (0.1, 0.8)
+"""How long a process lives once it serves."""
 
 
-def start(nats_url: str, database_url: str, log: Path) -> subprocess.Popen[bytes]:
-    """Start a delivery process of its own."""
-    settings = {
-        "PARLEY_NATS_URL": nats_url,
-        "PARLEY_DATABASE_URL": database_url,
-        "PARLEY_HTTP_PORT": str(free_ports(1)),
-    }
-    return spawn([sys.executable, "-m", "services.delivery.app"], log=log, env={**os.environ, **settings})
+@dataclass
+class Running:
+    """A delivery process of its own."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    @classmethod
+    def start(cls, nats_url: str, database_url: str, log: Path) -> "Running":
+        """Start one."""
+        port = free_ports(1)
+        settings = {
+            "PARLEY_NATS_URL": nats_url,
+            "PARLEY_DATABASE_URL": database_url,
+            "PARLEY_HTTP_PORT": str(port),
+        }
+        command = [sys.executable, "-m", "services.delivery.app"]
+        return cls(spawn(command, log=log, env={**os.environ, **settings}), port, log)
+
+    async def serves(self) -> None:
+        """Wait until it is there; how long that takes is the machine's affair."""
+        await asyncio.to_thread(wait_until, self._is_alive, child=self.process, log=self.log, what="delivery")
+
+    async def end(self, how: signal.Signals) -> None:
+        """Stop it."""
+        await asyncio.to_thread(stop, self.process, how=how)
+
+    def _is_alive(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/health/live", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
 
 
 async def test_two_owners_of_every_partition_store_everything_once_and_in_order(
@@ -38,49 +67,44 @@ async def test_two_owners_of_every_partition_store_everything_once_and_in_order(
 ) -> None:
     await asyncio.to_thread(migrate.upgrade, database_url)
     await fresh_streams(nats_url)
-    workers = [start(nats_url, database_url, tmp_path / f"delivery-{i}.log") for i in range(2)]
+    workers = [Running.start(nats_url, database_url, tmp_path / f"delivery-{i}.log") for i in range(2)]
     acked: dict[str, tuple[str, int]] = {}
-    kills = 0
+    is_over = asyncio.Event()
     try:
         async with gateway(nats_url) as gate, asyncio.TaskGroup() as tasks:
-            until = asyncio.get_running_loop().time() + SECONDS
             for number in range(SENDERS):
-                tasks.create_task(send_until(gate, number, until, acked))
-            for turn in itertools.count():
-                await asyncio.sleep(random.uniform(*KILL_EVERY_S))  # noqa: S311 - any moment will do
-                if asyncio.get_running_loop().time() > until:
-                    break
+                tasks.create_task(send_until(gate, number, is_over, acked))
+            for turn in range(KILLS):
                 old = workers[turn % 2]
-                await asyncio.to_thread(stop, old, how=signal.SIGKILL)
-                workers[turn % 2] = start(nats_url, database_url, tmp_path / f"delivery-{turn % 2}.log")
-                assert workers[turn % 2].pid != old.pid
-                kills += 1
-        assert kills >= 8
+                await old.serves()
+                await asyncio.sleep(random.uniform(*LIVES_S))  # noqa: S311 - any moment will do
+                await old.end(signal.SIGKILL)
+                workers[turn % 2] = Running.start(nats_url, database_url, old.log)
+                assert workers[turn % 2].process.pid != old.process.pid
+            is_over.set()
         announced = {(str(one.conversation_id), one.rev) for one in gate.announced if one.rev}
     finally:
         for worker in workers:
-            await asyncio.to_thread(stop, worker, how=signal.SIGTERM)
+            await worker.end(signal.SIGTERM)
     await check(database_url, acked, announced)
 
 
-async def send_until(gate: Gateway, number: int, until: float, acked: dict[str, tuple[str, int]]) -> None:
+async def send_until(gate: Gateway, number: int, is_over: asyncio.Event, acked: dict[str, tuple[str, int]]) -> None:
     """Send one message after the other to a peer, the same again when no answer comes, like a client does."""
     sender, peer = f"s{number}", f"s{(number + 1) % SENDERS}"
-    loop = asyncio.get_running_loop()
     for count in itertools.count():
-        if loop.time() > until:
+        if is_over.is_set():
             return
         client_id = f"{sender}-{count}"
-        while True:
+        for _try in range(12):
             ref = gate.put(a_message(sender, peer, client_id, str(count)))
-            try:
+            with contextlib.suppress(AssertionError):
                 answer = await gate.answer(ref, timeout_s=4)
-            except AssertionError:
-                assert loop.time() < until + 30, "delivery did not come back"
-                continue
-            assert answer.code == ""
-            acked[client_id] = (answer.conversation_id, answer.seq)
-            break
+                break
+        else:
+            raise AssertionError("delivery did not come back")
+        assert answer.code == ""
+        acked[client_id] = (answer.conversation_id, answer.seq)
         if count % 5 == 0:
             gate.put(a_cursor(peer, sender, "read", answer.seq))
 

@@ -91,7 +91,7 @@ class Store:
             tx.execute(sa.text("SELECT 1"))
             return tx.dialect.name
 
-        return await self._in_transaction(read)
+        return await self.in_transaction(read)
 
     async def places(self) -> dict[int, Place]:
         """Return the position of every partition; empty for a new database."""
@@ -101,7 +101,7 @@ class Store:
             rows = tx.execute(sa.select(table.c.partition, table.c.log_id, table.c.stream_seq, table.c.announced_seq))
             return {row.partition: Place(LogId(row.log_id), row.stream_seq, row.announced_seq) for row in rows}
 
-        return await self._in_transaction(read)
+        return await self.in_transaction(read)
 
     async def begin_log(self, log_id: LogId, partitions: int, *, after_seq: int, replaces: LogId | None) -> None:
         """Count positions in a log from now on, beginning behind `after_seq`.
@@ -121,7 +121,7 @@ class Store:
 
         self.forget()
         try:
-            await self._in_transaction(write)
+            await self.in_transaction(write)
         except sqlalchemy.exc.IntegrityError:  # another worker wrote the same rows in the meantime
             return
 
@@ -135,7 +135,7 @@ class Store:
             _begin_positions(tx, log_id, partitions, after_seq)
 
         self.forget()
-        await self._in_transaction(write)
+        await self.in_transaction(write)
 
     async def apply(self, items: Sequence[Item], advance: Advance, now_ms: int) -> list[Outcome]:
         """Carry out commands and move the position, in one transaction; `now_ms` is noted, nothing depends on it.
@@ -155,7 +155,7 @@ class Store:
             return outcomes
 
         try:
-            return await self._in_transaction(write)
+            return await self.in_transaction(write)
         except BaseException as error:
             self.forget()
             if _is_poison(error):
@@ -164,7 +164,7 @@ class Store:
 
     async def recall(self, items: Sequence[Item]) -> list[Outcome]:
         """Find again what came of commands that are applied already."""
-        return await self._in_transaction(lambda tx: recall(items, self._view(tx, items)))
+        return await self.in_transaction(lambda tx: recall(items, self._view(tx, items)))
 
     async def find_poison(self, items: Sequence[Item]) -> dict[tuple[int, int], str]:
         """Try commands one by one, write nothing, and return why those fail that never can be applied.
@@ -187,14 +187,14 @@ class Store:
             raise _DryRun
 
         try:
-            await self._in_transaction(attempt)
+            await self.in_transaction(attempt)
         except _DryRun:
             pass
         finally:
             self.forget()
         return poison
 
-    async def _in_transaction(self, work: Callable[[sa.Connection], T]) -> T:
+    async def in_transaction(self, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` in one transaction: on SQLite as one call in one thread, on PostgreSQL over asyncpg."""
         if self._postgres is not None:
             async with self._postgres.begin() as connection:

@@ -154,7 +154,7 @@ class RetryStore(RetryReader):
         if self._store is None:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        return await self._store._in_transaction(work)  # noqa: SLF001 - one writer for a SQLite file, in one thread
+        return await self._store.in_transaction(work)  # one writer for a SQLite file, in one thread
 
 
 def _named(key: Key) -> dict[str, Any]:
