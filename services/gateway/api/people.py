@@ -114,7 +114,11 @@ async def search_people(
     return answer(page, headers=lead_on("/api/v1/users", on, q=q))
 
 
-@get("/api/v1/users/{username:str}", tags=["people"], responses=answers(Code.UNAUTHENTICATED, Code.NOT_FOUND))
+@get(
+    "/api/v1/users/{username:str}",
+    tags=["people"],
+    responses=answers(Code.INVALID, Code.UNAUTHENTICATED, Code.NOT_FOUND),
+)
 async def get_person(username: FromPath[str], people: NamedDependency[People]) -> PersonView:
     """Look somebody up by username."""
     name = fold_username(username)
