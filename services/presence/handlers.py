@@ -135,11 +135,11 @@ class Presence:
             await self._follow(people.settle(user, now_s), user)
             if number % ROUND == 0:
                 await asyncio.sleep(0)
-        if people.held_until_s is not None and people.held_until_s <= now_s:
-            people.release(clock.now_ms(), now_s)
+        people.give_up(clock.now_ms(), now_s)
+        while people.abandoned:
+            self.store.removals.put(*people.abandoned.popitem())
+        if people.touched:
             self.work.set()
-        for key, seq in people.abandoned(now_s):
-            self.store.removals.put(key, seq)
 
     async def settle_all(self) -> None:
         """Settle whoever left, too, without waiting for a return."""

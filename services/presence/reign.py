@@ -155,8 +155,9 @@ class Reign:
 
     def _on_entry(self, entry: Entry) -> None:
         if self._early is not None:
-            self._early.append(entry)
-            if len(self._early) > EARLY_EVENTS:
+            if len(self._early) < EARLY_EVENTS:
+                self._early.append(entry)
+            else:
                 self.disturb("too much happens while the bucket is read")
         elif entry.seq > self._read_up_to_seq:  # the rest was in what was read, in its newest form
             self._presence.on_entry(entry)

@@ -116,9 +116,13 @@ async def refresh_gateway(connection: Connection, gateway: GatewayId, life_s: in
         One of BROKER_ERRORS.
     """
     key = gateway_key(gateway)
-    known = await _last(connection, subjects.PRESENCE_BUCKET, [key])
-    await put(connection, subjects.PRESENCE_BUCKET, key, b"1", life_s=life_s)
-    return any(entry.value is not None for entry in known)
+    known = await last(connection, subjects.PRESENCE_BUCKET, key)
+    after_seq = known.seq if known is not None and known.value is not None else None
+    seq = await put(connection, subjects.PRESENCE_BUCKET, key, b"1", life_s=life_s, after_seq=after_seq)
+    if seq is None:  # its life ended just now
+        after_seq = None
+        await put(connection, subjects.PRESENCE_BUCKET, key, b"1", life_s=life_s)
+    return after_seq is not None
 
 
 async def drop_gateway(connection: Connection, gateway: GatewayId) -> None:
@@ -302,7 +306,8 @@ async def _get(connection: Connection, bucket: str, question: dict[str, Any]) ->
     answers = await client.subscribe(inbox, cb=on_message)
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream_of(bucket)}", json.dumps(question).encode(), reply=inbox)
-        return entries, await asyncio.wait_for(ended, _PATIENCE_S)
+        async with asyncio.timeout(_PATIENCE_S):
+            return entries, await ended
     finally:
         ended.cancel()
         with contextlib.suppress(*BROKER_ERRORS):

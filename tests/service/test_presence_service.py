@@ -121,6 +121,7 @@ async def test_a_page_loaded_again_is_not_told(presence: Presence, gateway: Stan
     await gateway.put(ANN, "before")
     await gateway.put(BEN)
     await until_said(presence, ANN, "online")
+    await until_said(presence, BEN, "online")
     await gateway.drop(ANN, "before")
     await gateway.put(ANN, "after")
     await gateway.drop(BEN)
@@ -163,6 +164,7 @@ async def test_whoever_is_invisible_comes_and_goes_unseen(presence: Presence, ga
     await gateway.put(ANN, "laptop")
     await gateway.put(BEN)
     await gateway.drop(ANN, "laptop")
+    await until_said(presence, BEN, "online")
     await gateway.drop(BEN)
     await until_said(presence, BEN, "online", "offline")
     assert presence.said_of(ANN) == ["online", "offline"]
@@ -175,6 +177,8 @@ async def test_whoever_is_invisible_comes_and_goes_unseen(presence: Presence, ga
 async def test_hidden_last_seen_is_shown_to_nobody_however_it_was_said(presence: Presence, gateway: StandIn) -> None:
     await gateway.put(ANN, shows_last_seen=False)
     await gateway.put(BEN)
+    await until_said(presence, ANN, "online")
+    await until_said(presence, BEN, "online")
     await presence.choose(BEN, shows_last_seen=False)
     await gateway.drop(ANN)
     await gateway.drop(BEN)
@@ -220,6 +224,7 @@ async def test_a_dead_gateway_takes_its_sessions_with_it_and_their_keys_go(
     await dying.put(ANN)
     await dying.put(BEN, "phone")
     await gateway.put(BEN, "laptop")
+    await until_said(presence, ANN, "online")
     died_ms = clock.now_ms()
     await until_said(presence, ANN, "online", "offline", timeout_s=LIFE_S + 3)
     assert abs((last_said_of(presence, ANN).last_seen_ms or 0) - died_ms) < 1000
@@ -237,6 +242,18 @@ async def test_a_gateway_that_ends_in_good_order_is_not_waited_for(presence: Pre
     await buckets.drop_gateway(presence.connection, leaving.id)
     await until_said(presence, ANN, "online", "offline", timeout_s=2)
     await until_session_keys_are(presence.connection)
+
+
+async def test_a_gateway_that_begins_anew_is_left_with_what_it_puts_again(presence: Presence, gateway: StandIn) -> None:
+    await gateway.put(ANN)
+    await gateway.put(BEN)
+    await until_said(presence, BEN, "online")
+    await buckets.drop_gateway(presence.connection, gateway.id)
+    assert not await gateway.live()
+    await gateway.put(ANN)
+    await until_said(presence, BEN, "online", "offline")
+    await until_session_keys_are(presence.connection, f"s.{ANN}.phone")
+    assert presence.said_of(ANN) == ["online"]
 
 
 async def test_a_session_put_again_is_not_removed_with_the_old_one(presence: Presence, gateway: StandIn) -> None:

@@ -128,29 +128,30 @@ def test_a_gateway_that_dies_takes_its_sessions_and_leaves_their_keys_to_be_remo
     present = people(GatewayPut(ONE), GatewayPut(TWO), put(ANN, seq=7), put(BEN, LAPTOP, TWO))
     present.note(GatewayEnded(ONE, NOON), 10)
     settle(present, 10)
-    assert told(settle(present, 11)) == [PresenceState(ANN, "offline", NOON)]
-    assert list(present.abandoned(10)) == [((ANN, PHONE), 7)]
-    assert list(present.abandoned(10)) == [], "not every moment"
-    present.note(SessionEnded(ANN, PHONE, NOON + 60_000), 12)
-    assert settle(present, 12) == [Settled()], "the removal of its key is no news of when the user left"
-    assert list(present.abandoned(100)) == []
+    assert present.abandoned == {(ANN, PHONE): 7}
+    present.note(SessionEnded(ANN, PHONE, NOON + 60_000), 10.1)
+    assert told([*settle(present, 10.1), *settle(present, 11)]) == [PresenceState(ANN, "offline", NOON)]
     assert status_of(present, BEN) == "online"
+    assert present.sessions == 1
 
 
-def test_a_gateway_that_was_taken_for_dead_brings_its_sessions_back() -> None:
-    present = people(GatewayPut(ONE), put(ANN))
+def test_a_gateway_that_was_taken_for_dead_brings_back_what_it_puts_again() -> None:
+    present = people(GatewayPut(ONE), put(ANN), put(BEN))
     present.note(GatewayEnded(ONE, NOON), 10)
+    present.note(GatewayPut(ONE), 10)
+    present.note(put(ANN, seq=9), 10)
     settle(present, 10)
-    settle(present, 11)
-    present.note(GatewayPut(ONE), 12)
-    assert told(settle(present, 12)) == [PresenceState(ANN, "online")]
-    assert list(present.abandoned(100)) == []
+    assert told(settle(present, 11)) == [PresenceState(BEN, "offline", NOON)]
+    assert status_of(present, ANN) == "online"
 
 
 def test_sessions_of_a_gateway_never_heard_of_are_removed_after_a_life() -> None:
-    present = people(put(ANN))
-    assert list(present.abandoned(LIFE_S - 1)) == []
-    assert list(present.abandoned(LIFE_S)) == [((ANN, PHONE), 1)]
+    present = people(put(ANN), put(BEN, gateway=TWO))
+    present.give_up(NOON, LIFE_S - 1)
+    assert present.abandoned == {}
+    present.note(GatewayPut(TWO), LIFE_S - 1)
+    present.give_up(NOON, LIFE_S)
+    assert present.abandoned == {(ANN, PHONE): 1}
 
 
 def test_a_session_may_move_to_another_gateway() -> None:
@@ -273,7 +274,7 @@ def test_what_a_broker_forgot_is_held_until_it_is_put_again_or_time_is_up() -> N
     present.note(GatewayPut(ONE), 101)
     present.note(put(ANN), 101)
     assert present.held_until_s == 100 + LIFE_S
-    present.release(NOON + 30_000, 130)
+    present.give_up(NOON + 30_000, 130)
     settle(present, 130)
     assert told(settle(present, 131)) == [PresenceState(BEN, "offline", NOON)]
     assert status_of(present, ANN) == "online"
@@ -296,7 +297,7 @@ def test_a_bucket_that_was_only_not_heard_is_believed_about_sessions_but_not_abo
     read(present)
     settle(present, 100)
     assert told(settle(present, 101)) == [PresenceState(BEN, "offline", NOON)]
-    present.release(NOON + 30_000, 130)
+    present.give_up(NOON + 30_000, 130)
     settle(present, 130)
     assert told(settle(present, 131)) == [PresenceState(ANN, "offline", NOON)]
 
@@ -353,6 +354,7 @@ def test_after_any_story_everybody_looks_as_a_recount_says(story: list[tuple[Fac
                 gateways.add(fact.gateway_id)
             case GatewayEnded():
                 gateways.discard(fact.gateway_id)
+                sessions = {key: gateway for key, gateway in sessions.items() if gateway != fact.gateway_id}
         if is_read:
             read(present)
         if is_settled:
@@ -365,8 +367,9 @@ def test_after_any_story_everybody_looks_as_a_recount_says(story: list[tuple[Fac
     assert present.sessions == len(sessions)
     assert present.online == len(there)
     assert set(present.people) == {user for user, _ in sessions}
-    lost = {key for key, gateway in sessions.items() if gateway not in gateways}
-    assert {key for key, _ in present.abandoned(now_s + 2 * LIFE_S)} == lost
+    present.abandoned.clear()
+    present.give_up(NOON, now_s + LIFE_S)
+    assert set(present.abandoned) == {key for key, gateway in sessions.items() if gateway not in gateways}
 
 
 # --- keys of the bucket

@@ -1,6 +1,6 @@
 """Everybody who is there, merged from sessions and gateways: facts in, what others are to be told out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -16,7 +16,8 @@ class People:
 
     Gateways live for `life_s`; whoever left looks as before for `linger_s`. After a disturbance (`begin_again`) what
     was known is held for a life, though the bucket does not say so any more: gateways put it again. `unread` are
-    those whose `Kept` is missing, `touched` those to be settled.
+    those whose `Kept` is missing, `touched` those to be settled, `abandoned` the sessions, with their `seq`, whose
+    keys a dead gateway left in the bucket.
     """
 
     def __init__(self, life_s: float, linger_s: float) -> None:
@@ -25,13 +26,14 @@ class People:
         self.unread: dict[UserId, None] = {}
         self.touched: dict[UserId, None] = {}
         self.leaving: dict[UserId, float] = {}
+        self.abandoned: dict[SessionKey, int] = {}
         self.held_until_s: float | None = None
         self.sessions = 0
         self.online = 0
         self._linger_s = linger_s
         self._alive: set[GatewayId] = set()
         self._of_gateway: dict[GatewayId, dict[SessionKey, None]] = {}
-        self._lost: dict[GatewayId, float] = {}  # gateways with sessions but no key: when those may be cleared away
+        self._lost: dict[GatewayId, float] = {}  # gateways with sessions but no key, and how long they are waited for
         self._held_gateways: set[GatewayId] = set()
         self._held_sessions: set[SessionKey] = set()
 
@@ -48,7 +50,7 @@ class People:
             case GatewayPut():
                 self._live(fact.gateway_id)
             case GatewayEnded():
-                self._die(fact.gateway_id, fact.at_ms, now_s)
+                self._die(fact.gateway_id, fact.at_ms)
             case _:
                 assert_never(fact)
 
@@ -58,7 +60,7 @@ class People:
         """Take in all that the bucket holds, the older before the newer, instead of what was known.
 
         What is missing there has ended, or is held: gateways that may have been kept from saying that they live, and
-        sessions that the broker may have forgotten, until they are put again or `release` ends it.
+        sessions that the broker may have forgotten, until they are put again or are given up.
         """
         gateways, sessions = set(self._alive), {key for of in self._of_gateway.values() for key in of}
         for user, person in self.people.items():
@@ -74,16 +76,10 @@ class People:
         if not holds_sessions:
             self._end_held_sessions(now_ms)
         if not holds_gateways:
-            self._end_held_gateways(now_ms - self._life_ms, now_s)
+            self._end_held_gateways(now_ms - self._life_ms)
         self.held_until_s = now_s + self.life_s if self._held_gateways or self._held_sessions else None
         for gateway in self._lost:
             self._leave_all(gateway, now_ms - self._life_ms)
-
-    def release(self, now_ms: int, now_s: float) -> None:
-        """Let go of whoever was held and was not put again."""
-        self.held_until_s = None
-        self._end_held_sessions(now_ms - self._life_ms)
-        self._end_held_gateways(now_ms - self._life_ms, now_s)
 
     # --- what is kept
 
@@ -169,14 +165,14 @@ class People:
             due.append(user)
         return due
 
-    def abandoned(self, now_s: float) -> Iterator[tuple[SessionKey, int]]:
-        """Name the sessions, and their `seq`, whose gateways are gone for good; what is left is named again later."""
-        for gateway, since_s in list(self._lost.items()):
-            if since_s > now_s:
-                continue
-            self._lost[gateway] = now_s + self.life_s
-            for user, session in self._of_gateway.get(gateway, ()):
-                yield (user, session), self.people[user].sessions[session].seq
+    def give_up(self, now_ms: int, now_s: float) -> None:
+        """End what was waited for in vain: gateways with sessions that never said that they live, and what is held."""
+        for gateway in [gateway for gateway, until_s in self._lost.items() if until_s <= now_s]:
+            self._die(gateway, now_ms - self._life_ms)
+        if self.held_until_s is not None and self.held_until_s <= now_s:
+            self.held_until_s = None
+            self._end_held_sessions(now_ms - self._life_ms)
+            self._end_held_gateways(now_ms - self._life_ms)
 
     # --- below
 
@@ -197,7 +193,7 @@ class People:
             case SessionPut():
                 self._put(fact, now_s, is_news=False)
             case SessionEnded():
-                self._end_unseen(fact)
+                self._end_unseen((fact.user_id, fact.session_id), fact.at_ms)
             case GatewayEnded() if holds_gateways and fact.gateway_id in self._alive:
                 pass
             case _:
@@ -233,12 +229,12 @@ class People:
             self._detach(key, session.gateway_id)
         self._look(user, person, at_ms)
 
-    def _end_unseen(self, fact: SessionEnded) -> None:
+    def _end_unseen(self, key: SessionKey, at_ms: int) -> None:
         """End a session that may have ended while nobody was there to account for it."""
-        person = self._person(fact.user_id)
-        self._end((fact.user_id, fact.session_id), fact.at_ms)
+        person = self._person(key[0])
+        self._end(key, at_ms)
         if person.told is None and not person.is_there:
-            person.left_ms = max(person.left_ms, fact.at_ms)
+            person.left_ms = max(person.left_ms, at_ms)
 
     def _detach(self, key: SessionKey, gateway: GatewayId) -> None:
         of_gateway = self._of_gateway[gateway]
@@ -255,13 +251,13 @@ class People:
             for user, _ in self._of_gateway.get(gateway, ()):
                 self._look(user, self.people[user], 0)
 
-    def _die(self, gateway: GatewayId, at_ms: int, now_s: float) -> None:
+    def _die(self, gateway: GatewayId, at_ms: int) -> None:
+        """End a gateway and its sessions for good: one that lives after all puts them again."""
         self._held_gateways.discard(gateway)
         self._alive.discard(gateway)
-        if gateway in self._of_gateway:
-            self._lost[gateway] = now_s
-            for user, _ in self._of_gateway[gateway]:
-                self._look(user, self.people[user], at_ms)
+        for user, session in list(self._of_gateway.get(gateway, ())):
+            self.abandoned[user, session] = self.people[user].sessions[session].seq
+            self._end_unseen((user, session), at_ms)
 
     def _look(self, user: UserId, person: Person, at_ms: int) -> None:
         """See whether a user is there now, and note when not any more."""
@@ -294,6 +290,6 @@ class People:
         for key in list(self._held_sessions):
             self._end(key, at_ms)
 
-    def _end_held_gateways(self, at_ms: int, now_s: float) -> None:
+    def _end_held_gateways(self, at_ms: int) -> None:
         for gateway in list(self._held_gateways):
-            self._die(gateway, at_ms, now_s)
+            self._die(gateway, at_ms)
