@@ -56,7 +56,8 @@ async def own_system(database_url: str | None) -> AsyncIterator[str]:
             with suppress(ProcessLookupError):
                 launcher.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(launcher.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await launcher.wait()
             except TimeoutError:
                 launcher.kill()
                 await launcher.wait()

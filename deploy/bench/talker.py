@@ -163,7 +163,8 @@ async def connect(url: str, talkers: list[Talker]) -> None:
                 read_buffer_init_size=4096,
                 websocket_handshake_timeout=30,
             )
-            await asyncio.wait_for(talker.caught_up, 30)
+            async with asyncio.timeout(30):
+                await talker.caught_up
 
     async with asyncio.TaskGroup() as group:
         for talker in talkers:

@@ -242,7 +242,8 @@ async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
     """Wait for an event, so long at most; tells whether it came."""
     if not event.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
     return event.is_set()
 
 

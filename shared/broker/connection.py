@@ -160,7 +160,8 @@ class Connection:
         echo = await client.subscribe(inbox, cb=on_echo)
         try:
             await client.publish(inbox, b"")
-            await asyncio.wait_for(heard, 1.5)
+            async with asyncio.timeout(1.5):
+                await heard
         finally:
             with contextlib.suppress(*BROKER_ERRORS):
                 await echo.unsubscribe()

@@ -171,7 +171,8 @@ class OrderedReader:
             while not self._broken.is_set() and time.monotonic() - self._heard_at < SILENCE_S:
                 await self._pull()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S / 4)
+                    async with asyncio.timeout(HEARTBEAT_S / 4):
+                        await self._broken.wait()
         finally:
             self._connection.on_reconnect.remove(self._broken.set)
             with contextlib.suppress(*BROKER_ERRORS):

@@ -149,7 +149,8 @@ class WorkQueue:
                     self._heard_at = time.monotonic()  # nothing is asked for: no wonder that nothing is heard
                 await self._pull()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S / 4)
+                    async with asyncio.timeout(HEARTBEAT_S / 4):
+                        await self._broken.wait()
             if not self._broken.is_set():
                 self._note("the broker is silent")
         finally:

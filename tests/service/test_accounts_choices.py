@@ -112,7 +112,8 @@ async def test_a_change_is_told_to_every_gateway_and_seen_there(path: Path) -> N
         async with there:
             user = (await there.get(ME, headers=headers)).json()["user"]  # remembered there for a minute
             changed = await here.patch(ME, json={"display_name": "Annie", "settings": {"typing": False}})
-            event = await asyncio.wait_for(told.get(), 5)
+            async with asyncio.timeout(5):
+                event = await told.get()
             assert event == AccountChanged(user["id"], Username("ann"), "Annie", **(ALL | {"typing": False}))
             async with asyncio.timeout(5):
                 while (await there.get(ME, headers=headers)).json() != changed.json():

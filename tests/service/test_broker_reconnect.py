@@ -18,7 +18,8 @@ async def test_a_hook_that_fails_does_not_keep_the_connection_from_coming_back(n
     connection.on_disconnect.append(fail)
     connection.on_reconnect += [fail, came_back.set]
     await asyncio.to_thread(nats_server.restart)
-    await asyncio.wait_for(came_back.wait(), 10)
+    async with asyncio.timeout(10):
+        await came_back.wait()
     assert await connection.probe()
     await connection.close()
 
@@ -39,9 +40,12 @@ async def test_a_writer_between_two_tries_goes_on_after_the_broker_came_back(nat
         writer.append(0, b"\xc0", 1)
         await asyncio.sleep(0.5)
         await asyncio.to_thread(nats_server.restart)
-        await asyncio.wait_for(lost.wait(), 10)
-        await asyncio.wait_for(came_back.wait(), 10)
+        async with asyncio.timeout(10):
+            await lost.wait()
+        async with asyncio.timeout(10):
+            await came_back.wait()
         await connection.jetstream().add_stream(name="CHAT", subjects=["chat.p.*"])
-        await asyncio.wait_for(stored.wait(), 10)
+        async with asyncio.timeout(10):
+            await stored.wait()
     assert failed == []
     await connection.close()

@@ -73,7 +73,8 @@ async def test_nothing_older_overtakes_and_a_key_counts_as_written_with_its_newe
     await asyncio.sleep(0)
     assert not waiting.done()
     shelf.opened.set()
-    await asyncio.wait_for(waiting, 5)
+    async with asyncio.timeout(5):
+        await waiting
     assert shelf.written == [{"a": 1}, {"a": 2}]
     running.cancel()
     await asyncio.wait([running])
@@ -85,7 +86,8 @@ async def test_what_was_on_its_way_when_writing_ended_is_written_the_next_time()
     backlog = Backlog(shelf.write, batch=5, at_once=1)
     backlog.put("a", 1)
     with suppress(TimeoutError):
-        await asyncio.wait_for(backlog.run(), 0.01)
+        async with asyncio.timeout(0.01):
+            await backlog.run()
     assert backlog.get("a") == 1
     shelf.opened.set()
     await finished(backlog)

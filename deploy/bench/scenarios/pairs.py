@@ -83,7 +83,8 @@ async def drain(tally: Tally) -> int:
     tally.on_done = look
     if tally.state:
         with suppress(TimeoutError):
-            await asyncio.wait_for(empty.wait(), DRAIN_S)
+            async with asyncio.timeout(DRAIN_S):
+                await empty.wait()
     return len(tally.state)
 
 

@@ -67,7 +67,8 @@ class Sweep:
                     await asyncio.sleep(SETTLE_S)
                     continue
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._disturbed.wait(), pause * random.uniform(1.0, 1.1))  # noqa: S311
+                    async with asyncio.timeout(pause * random.uniform(1.0, 1.1)):  # noqa: S311
+                        await self._disturbed.wait()
                     await asyncio.sleep(SETTLE_S)
                 pause = EVERY_S
         finally:
