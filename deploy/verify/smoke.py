@@ -13,6 +13,7 @@ import httpx
 from deploy.verify.check import Check, FailedError, Lane
 from deploy.verify.checks import LANES
 from deploy.verify.deployment import Deployment
+from deploy.verify.guests import Guests
 from deploy.verify.stage import Stage
 from deploy.verify.wire import Closed, Unanswered
 
@@ -72,13 +73,13 @@ async def smoke(url: str, choice: Choice) -> Report:
     """Run every check that was chosen; lanes side by side."""
     report = Report()
     async with Deployment(url) as deployment, asyncio.TaskGroup() as lanes:
+        guests = Guests(deployment, await deployment.new_account("stranger"))
         for lane in LANES:
-            lanes.create_task(_run_lane(lane, deployment, report, choice))
+            lanes.create_task(_run_lane(lane, Stage(deployment, guests), report, choice))
     return report
 
 
-async def _run_lane(lane: Lane, deployment: Deployment, report: Report, choice: Choice) -> None:
-    stage = Stage(deployment)
+async def _run_lane(lane: Lane, stage: Stage, report: Report, choice: Choice) -> None:
     for check in lane.checks:
         if choice.only not in check.name:
             continue
@@ -98,6 +99,8 @@ async def _run(check: Check, stage: Stage, report: Report) -> None:
         report.fail(check.name, _why(finding))
     else:
         report.ok(check.name, time.monotonic() - begun)
+    finally:
+        stage.leave()
 
 
 def _why(finding: BaseException) -> str:

@@ -2,27 +2,26 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
 
 from deploy.verify.deployment import Account, Deployment
+from deploy.verify.guests import Guests
 from deploy.verify.wire import Wire, dial
-
-# Fifteen meetings: more than any lane has checks.
-GUESTS = 6
 
 
 class Stage:
-    """Users by their short name, made when they are first asked for."""
+    """Users of the lane's own by their short name, made when they are first asked for; and guests."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, guests: Guests) -> None:
         self.deployment = deployment
         self._accounts: dict[str, Account] = {}
         self.deadline: asyncio.Timeout | None = None
-        self._meetings = _round_robin(GUESTS)
+        self._guests = guests
+        self._taken: list[Account] = []
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -44,18 +43,27 @@ class Stage:
             self._accounts[word] = await self.new_account(word)
         return self._accounts[word]
 
+    async def guest(self) -> Account:
+        """Return somebody for this check, who may have other conversations."""
+        account = await self._guests.one(self.allow)
+        self._taken.append(account)
+        return account
+
     async def pair(self) -> tuple[Account, Account]:
-        """Return two users who never met, out of six who meet one after the other.
+        """Return two users for this check who never met; they may have other conversations."""
+        pair = await self._guests.pair(self.allow)
+        self._taken += pair
+        return pair
 
-        They may have other conversations; who met last time is not among them, so that no rate
-        limit is felt. (A deployment lets an address register so many users and no more.)
-        """
-        one, other = next(self._meetings)
-        return await self.user(f"guest{one}"), await self.user(f"guest{other}")
+    @property
+    def stranger(self) -> Account:
+        """Somebody who has no conversation and must not get one: other checks use it right now."""
+        return self._guests.stranger
 
-    async def fresh_pair(self) -> tuple[Account, Account]:
-        """Make two users who have no conversation at all."""
-        return await self.new_account("ann"), await self.new_account("ben")
+    def leave(self) -> None:
+        """End a check: others may have its guests."""
+        self._guests.give_back(self._taken)
+        self._taken = []
 
     def dial(self, account: Account) -> AbstractAsyncContextManager[Wire]:
         """Open a socket without a hello."""
@@ -117,14 +125,6 @@ class Stage:
         message_id = new_id()
         await wire.send({"type": "message", "id": message_id, "to": to.username, "content": content} | fields)
         return await wire.expect("ack", lambda frame: frame["re"] == message_id)
-
-
-def _round_robin(guests: int) -> Iterator[tuple[int, int]]:
-    """Let everybody meet everybody once, in rounds in which nobody is twice."""
-    circle = list(range(guests))
-    for _round in range(guests - 1):
-        yield from zip(circle[: guests // 2], reversed(circle[guests // 2 :]), strict=True)
-        circle = [circle[0], circle[-1], *circle[1:-1]]
 
 
 def new_id() -> str:

@@ -44,8 +44,7 @@ def _is_success(response: httpx.Response) -> None:
 
 @LANE.check("the one with the newest message comes first, with that message; a new user's list is empty")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
-    cas = await stage.user("cas")
+    ann, ben, cas = await stage.new_account("ann"), await stage.guest(), await stage.guest()
     equal(await listed(stage, ann), [], "the list of a new user")
     first = (await stage.talk(ann, ben))["conversation_id"]
     second = (await stage.talk(cas, ann))["conversation_id"]
@@ -121,7 +120,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("strangers get 404, bad input 400, and nobody 401")
 async def _(stage: Stage) -> None:
     ann, ben = await stage.pair()
-    eve = await stage.user("eve")
+    eve = stage.stranger
     talk = (await stage.talk(ann, ben))["conversation_id"]
     for unknown in (talk, "dnosuchconversation"):
         problem(await stage.get(eve, f"{PATH}/{unknown}"), 404, "not_found")
@@ -135,9 +134,8 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("pages of the list are linked, without overlap or hole")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
-    others = [await stage.user(f"guest{number}") for number in range(4)]
-    talks = [(await stage.talk(other, ann))["conversation_id"] for other in (ben, *others)]
+    ann = await stage.new_account("ann")
+    talks = [(await stage.talk(await stage.guest(), ann))["conversation_id"] for _turn in range(5)]
     response = await stage.get(ann, PATH, page_size=2)
     seen: list[str] = []
     for _turn in range(5):

@@ -34,7 +34,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 @LANE.check("the example of the page, frame by frame")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.new_account("ann"), await stage.guest()
     async with stage.dial(ann) as one, stage.live(ben) as two:
         equal(one.connection.subprotocol, "parley.v1.json", "the subprotocol")
         await one.send({"type": "hello", "v": 1, "device_id": "ann-laptop", "cursors": {}})
@@ -129,7 +129,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("the same id with another request is id_conflict, over all conversations")
 async def _(stage: Stage) -> None:
-    cas = await stage.user("cas")
+    cas = stage.stranger
     async with stage.live_pair() as (_, one, ben, _two):
         first = await stage.say(one, ben, "the first request")
         for request in (

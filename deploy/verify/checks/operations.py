@@ -107,7 +107,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("no answer to bad HTTP input is a server error")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     for response in (
         await stage.get(ann, "/messages/history/%00/"),
         await stage.get(ann, "/messages/history/" + "x" * 500 + "/"),

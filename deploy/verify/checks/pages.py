@@ -143,8 +143,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("no conversation yet is an empty page, an unknown user 404")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
-    eve = await stage.user("guest5")
+    ann, eve = await stage.guest(), stage.stranger
     for kind in ("history", "load-older"):
         response = await stage.get(ann, f"/messages/{kind}/{eve.username}/")
         equal((_seqs(response), response.json()["has_more"]), ([], False), "the page")

@@ -15,7 +15,7 @@ FLOOD = Lane("flood")
 
 @NO_HELLO.check("no hello in 10 s closes 4401")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     begun = asyncio.get_running_loop().time()
     async with stage.dial(ann) as wire:
         closed = await wire.closing(13)
@@ -26,7 +26,7 @@ async def _(stage: Stage) -> None:
 
 @SILENCE.check("ping is answered with pong and its n")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.live(ann) as wire:
         for number in (0, 1, 2**31):
             await wire.send({"type": "ping", "n": number})
@@ -35,7 +35,7 @@ async def _(stage: Stage) -> None:
 
 @SILENCE.check("20 s of silence bring a ping, no answer to it 4408, any frame keeps it open", timeout_s=45)
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     loop = asyncio.get_running_loop()
     async with stage.live(ann) as mute, stage.live(ann) as alive:
         begun = loop.time()
@@ -54,7 +54,7 @@ async def _(stage: Stage) -> None:
     "over three times the frame rate for 10 s closes 4429; others do not notice", timeout_s=40, needs_limits=True
 )
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.guest()
     async with stage.live(ann) as flooder, stage.live(ben) as other:
 
         async def flood() -> None:
@@ -81,7 +81,7 @@ async def _(stage: Stage) -> None:
 
 @FLOOD.check("a short burst of frames is only slowed down", needs_limits=True)
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.live(ann) as wire:
         for number in range(90):
             await wire.send({"type": "ping", "n": number})

@@ -11,7 +11,7 @@ PATH = "/api/v1/sync"
 
 @LANE.check("it brings what was missed, and nothing above the cursors it gave")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     for number in range(3):
         await stage.post(ann, f"/messages/send/{ben.username}/", {"content": f"{number}"})
     first = await stage.post(ben, PATH, {"cursors": {}})
@@ -28,7 +28,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a poll that waits is woken by a message within a second")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     await stage.post(ann, f"/messages/send/{ben.username}/", {"content": "before"})
     body = (await stage.post(ben, PATH, {"cursors": {}})).json()
     request = {"epoch": body["epoch"], "cursors": body["cursors"], "wait_s": 8}
@@ -49,7 +49,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a first message wakes a poll of a user without conversations")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     async with asyncio.TaskGroup() as tasks:
         poll = tasks.create_task(stage.post(ben, PATH, {"cursors": {}, "wait_s": 8}))
         await asyncio.sleep(0.5)
@@ -62,7 +62,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("it ends after wait_s, and more than 25 s are invalid")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = stage.stranger
     loop = asyncio.get_running_loop()
     begun = loop.time()
     status(await stage.post(ann, PATH, {"cursors": {}, "wait_s": 1}), 200)
@@ -74,8 +74,8 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a stranger's cursor brings nothing of the conversation")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
-    eve = await stage.user("eve")
+    ann, ben = await stage.guest(), await stage.new_account("ben")
+    eve = stage.stranger
     sent = await stage.post(ann, f"/messages/send/{ben.username}/", {"content": "a secret"})
     conversation_id = sent.json()["conversation_id"]
     answer = await stage.post(eve, PATH, {"cursors": {conversation_id: 0}})

@@ -91,7 +91,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("away, dnd and invisible are chosen for all devices; invisible shows as offline")
 async def _(stage: Stage) -> None:
-    ann, mood = await stage.user("guest0"), await stage.user("mood")
+    ann, mood = await stage.guest(), await stage.user("mood")
     await stage.talk(ann, mood)
     async with stage.live(ann) as one, stage.live(mood) as two, stage.live(mood) as phone:
         equal((await watch(one, mood))[0]["status"], "online", "the status at first")
@@ -126,7 +126,7 @@ async def _comes_unseen(stage: Stage, ann: Account, mood: Account) -> None:
 
 @LANE.check("strangers and unknown users are offline, without last_seen")
 async def _(stage: Stage) -> None:
-    ann, eve = await stage.user("guest1"), await stage.user("eve")
+    ann, eve = await stage.guest(), stage.stranger
     async with stage.live(eve) as stranger, stage.live(ann) as one:
         state = (await watch(stranger, ann))[0]
         equal((state["status"], "last_seen" in state), ("offline", False), "what a stranger sees")
@@ -144,8 +144,9 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("who does not show last_seen is offline without it")
 async def _(stage: Stage) -> None:
-    ann, shy = await stage.user("guest2"), await stage.user("shy")
+    ann, shy = await stage.guest(), await stage.user("mood")
     await stage.talk(ann, shy)
+    that((await stage.put(shy, "/api/v1/me/presence", {"status": "online"})).is_success, "online was not taken")
     status(await stage.patch(shy, "/api/v1/me", {"settings": {"last_seen": False}}), 200)
     async with stage.live(ann) as one:
         that("last_seen" not in (await watch(one, shy))[0], "last_seen before")
@@ -174,7 +175,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a malformed user_status is invalid, and the socket goes on")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("guest3")
+    ann = await stage.guest()
     async with stage.live(ann) as one:
         for bad in (
             {"status": "busy"},
@@ -195,7 +196,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("by HTTP: a friend's presence with last_seen, a stranger's without")
 async def _(stage: Stage) -> None:
     ann, ben = await stage.friends()
-    eve = await stage.user("eve")
+    eve = stage.stranger
     path = f"/api/v1/users/{ben.username}/presence"
     async with stage.live(ann) as one, stage.live(ben) as two:
         await watch(one, ben)

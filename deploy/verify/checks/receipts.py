@@ -126,7 +126,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("PUT cursor does the same by HTTP, and a stranger gets 404")
 async def _(stage: Stage) -> None:
-    eve = await stage.user("eve")
+    eve = stage.stranger
     async with stage.live_pair() as (_, one, ben, _two):
         ack = await stage.say(one, ben, "x")
         path = f"/api/v1/conversations/{ack['conversation_id']}/cursor"
@@ -139,7 +139,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("the status of a message goes from sent to delivered to read")
 async def _(stage: Stage) -> None:
-    eve = await stage.user("eve")
+    eve = stage.stranger
     async with stage.live_pair() as (ann, one, ben, two):
         ack = await stage.say(one, ben, "x")
         path = f"/api/v1/messages/{ack['message_id']}/status"
@@ -153,7 +153,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("who has a message, and who has read it, is told to the members with times")
 async def _(stage: Stage) -> None:
-    eve = await stage.user("eve")
+    eve = stage.stranger
     async with stage.live_pair() as (ann, one, ben, two):
         ack = await stage.say(one, ben, "x")
         path = f"/api/v1/messages/{ack['message_id']}/receipts"

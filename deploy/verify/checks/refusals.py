@@ -48,7 +48,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("an unknown user and somebody else's conversation are not_found")
 async def _(stage: Stage) -> None:
-    eve = await stage.user("eve")
+    eve = stage.stranger
     async with stage.live_pair() as (_, one, ben, _two), stage.live(eve) as stranger:
         ack = await stage.say(one, ben, "a secret")
         theirs = {"conversation_id": ack["conversation_id"]}
@@ -74,7 +74,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("an unknown type is unknown_type")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.live(ann) as wire:
         for _turn in range(4):
             await _refused(wire, {"type": "telegram"}, "unknown_type")
@@ -108,7 +108,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("two protocol errors are answered, the third within a minute closes 4400")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     for bad in (
         (b"\x00binary", "not json", "[1, 2]"),
         ('{"no":"type"}', '{"type":5}', '"text"'),
@@ -125,7 +125,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("anything but hello first is a protocol error, and hello still works after it")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.dial(ann) as wire:
         for _turn in range(2):
             await wire.send({"type": "ping", "n": 1})
@@ -139,7 +139,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("hello of another version gets 4426")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.dial(ann) as wire:
         await wire.send({"type": "hello", "v": 99, "device_id": new_id()})
         equal((await wire.closing()).code, 4426, "the close code")
@@ -147,7 +147,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a frame over its limit closes 4413 or 1009")
 async def _(stage: Stage) -> None:
-    ann = await stage.user("ann")
+    ann = await stage.guest()
     async with stage.live(ann) as wire, stage.live(ann) as other:
         await wire.send({"type": "ping", "n": 1, "padding": "x" * 132_000})
         closed = await wire.closing()
@@ -158,7 +158,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("messages over the rate are rate_limited, retryable, later let through", needs_limits=True)
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.new_account("ann"), await stage.guest()
     async with stage.live(ann) as one:
         frames = [
             {"type": "message", "id": new_id(), "to": ben.username, "content": f"burst {number}"}

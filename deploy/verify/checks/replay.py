@@ -40,7 +40,7 @@ async def _persist(wire: Wire, frame: Frame) -> Frame:
 
 @LANE.check("without a cursor come the messages above the own delivered cursor, oldest first")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     last = await _send_all(stage, ann, ben, 5)
     conversation_id = last["conversation_id"]
     async with stage.dial(ben) as wire:
@@ -62,7 +62,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("with a cursor come the messages above it; at the head nothing, but the cursors")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     last = await _send_all(stage, ann, ben, 5)
     conversation_id, head = last["conversation_id"], last["rev"]
     async with stage.dial(ben) as wire:
@@ -78,7 +78,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("the sender's own device with a cursor gets own messages with their id")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.new_account("ann"), await stage.guest()
     last = await _send_all(stage, ann, ben, 2)
     async with stage.dial(ann) as wire:
         _, replay, _ = await wire.hello("tablet", cursors={last["conversation_id"]: 0})
@@ -92,7 +92,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a cursor above the head gets resync, the replay from 0, and a right cursor")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     last = await _send_all(stage, ann, ben, 3)
     conversation_id = last["conversation_id"]
     async with stage.dial(ben) as wire:
@@ -106,7 +106,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("another epoch: welcome with the right one, the cursors ignored")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     last = await _send_all(stage, ann, ben, 2)
     cursors = {last["conversation_id"]: last["rev"]}
     async with stage.dial(ben) as wire:
@@ -119,8 +119,8 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("cursors of unknown and foreign conversations do no harm and tell nothing")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
-    eve = await stage.user("eve")
+    ann, ben = await stage.guest(), await stage.new_account("ben")
+    eve = stage.stranger
     last = await _send_all(stage, ann, ben, 2)
     async with stage.dial(eve) as wire:
         cursors = {last["conversation_id"]: 0, "dnosuchconversation": 4}
@@ -131,7 +131,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("a message sent while a replay runs comes once and in order")
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     await _send_all(stage, ann, ben, 8)
     async with stage.live(ann) as sender, stage.dial(ben) as wire, asyncio.TaskGroup() as tasks:
 
@@ -151,7 +151,7 @@ async def _(stage: Stage) -> None:
 
 @MANY.check("of 300 missed the oldest 200 come, `more` names the rest, and sync brings it", timeout_s=85)
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.guest(), await stage.new_account("ben")
     # While this one is undelivered, ben's own messages move nothing.
     await stage.talk(ann, ben)
     async with asyncio.TaskGroup() as senders:
@@ -177,7 +177,7 @@ async def _(stage: Stage) -> None:
 @AWAY.check("300 messages to who is away come once and in order, on a known device and on a new one", timeout_s=60)
 async def _(stage: Stage) -> None:
     ben = await stage.new_account("ben")
-    senders = [await stage.user(f"guest{number}") for number in range(3)]
+    senders = [await stage.guest() for _turn in range(3)]
     held: dict[str, int] = {}
     for sender in senders:
         answer = await stage.talk(sender, ben)

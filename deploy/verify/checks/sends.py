@@ -131,7 +131,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("messages of a conversation are posted and listed by its id; strangers get 404")
 async def _(stage: Stage) -> None:
     ann, ben = await stage.pair()
-    eve = await stage.user("eve")
+    eve = stage.stranger
     first = await stage.post(ann, f"/messages/send/{ben.username}/", {"content": "one"})
     path = f"/api/v1/conversations/{first.json()['conversation_id']}/messages"
     status(await stage.post(ben, path, {"id": new_id(), "content": "two"}), 201)
@@ -146,7 +146,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("over the rate comes 429 with Retry-After, and later 201", needs_limits=True)
 async def _(stage: Stage) -> None:
-    ann, ben = await stage.fresh_pair()
+    ann, ben = await stage.new_account("ann"), await stage.guest()
     path = f"/messages/send/{ben.username}/"
     bodies = [{"id": new_id(), "content": f"burst {number}"} for number in range(40)]
     answers = await asyncio.gather(*(stage.post(ann, path, body) for body in bodies))

@@ -85,7 +85,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("nobody can revoke a session of somebody else")
 async def _(stage: Stage) -> None:
-    ann, eve = await stage.user("ann"), await stage.user("eve")
+    ann, eve = await stage.user("ann"), stage.stranger
     session = (await stage.get(ann, "/api/v1/sessions")).json()["items"][0]["id"]
     refused = await stage.http.delete(f"/api/v1/sessions/{session}", headers=eve.headers)
     problem(refused, 404, "not_found")
@@ -139,7 +139,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("the eleventh socket of a user gets 4429")
 async def _(stage: Stage) -> None:
-    dan = await stage.user("dan")
+    dan = await stage.guest()
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(stage.live(dan)) for _ in range(10)]
         async with stage.dial(dan) as wire:

@@ -53,7 +53,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("nobody outside hears it, and nobody outside is heard")
 async def _(stage: Stage) -> None:
     ann, ben = await stage.pair()
-    eve = await stage.user("eve")
+    eve = stage.stranger
     talk = (await stage.talk(ann, ben))["conversation_id"]
     async with stage.live(ann) as one, stage.live(ben) as two, stage.live(eve) as stranger:
         await types(one, to=ben.username)
@@ -105,7 +105,7 @@ async def _(stage: Stage) -> None:
 
 @LANE.check("who does not show typing is not heard")
 async def _(stage: Stage) -> None:
-    ann, shy = await stage.user("guest0"), await stage.user("shy")
+    ann, shy = await stage.guest(), await stage.user("shy")
     await stage.talk(ann, shy)
     changed = await stage.patch(shy, "/api/v1/me", {"settings": {"typing": False}})
     equal(changed.status_code, 200, "the status of PATCH /me")
@@ -123,7 +123,7 @@ async def _(stage: Stage) -> None:
 @LANE.check("by HTTP it is heard the same, and a stranger gets 404")
 async def _(stage: Stage) -> None:
     ann, ben = await stage.pair()
-    eve = await stage.user("eve")
+    eve = stage.stranger
     path = f"/api/v1/conversations/{(await stage.talk(ann, ben))['conversation_id']}/typing"
     async with stage.live(ben) as two:
         for state in ("start", "stop"):
