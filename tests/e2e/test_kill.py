@@ -168,7 +168,7 @@ async def meet(one: Person, other: Person) -> None:
 async def live_while_killing(
     product: Product, people: list[Person], pairs: Pairs, history: History, dice: random.Random
 ) -> None:
-    """Everybody is busy until the last part was killed for the last time and `SECONDS` are over."""
+    """Everybody is busy until the last part was killed for the last time."""
     enough, gateway_gone = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for one, other in pairs:
@@ -181,8 +181,7 @@ async def live_while_killing(
         moody = [each for number, each in enumerate(people) if number not in LOST]
         group.create_task(change_moods(moody, enough, dice))
         group.create_task(read_along(pairs, history, enough, dice))
-        began = time.monotonic()
-        await kill_everything(product, history, dice, gateway_gone, until=began + SECONDS)
+        await kill_everything(product, history, dice, gateway_gone)
         enough.set()
 
 
@@ -267,18 +266,15 @@ async def read_along(pairs: Pairs, history: History, enough: asyncio.Event, dice
         await asyncio.sleep(0.2)
 
 
-async def kill_everything(
-    product: Product, history: History, dice: random.Random, gateway_gone: asyncio.Event, *, until: float
-) -> None:
+async def kill_everything(product: Product, history: History, dice: random.Random, gateway_gone: asyncio.Event) -> None:
     """Kill part after part with SIGKILL, each twice at least, and see that each is a new process."""
-    rounds = 0
-    while rounds < KILLS_OF_EACH or time.monotonic() < until:
-        rounds += 1
+    of_one_round_s = len(PARTS) * sum(BETWEEN_KILLS_S) / 2
+    for turn in range(1, max(KILLS_OF_EACH, round(SECONDS / of_one_round_s)) + 1):
         for part in PARTS:
             await asyncio.sleep(dice.uniform(*BETWEEN_KILLS_S))
             history.record(Fault(what=f"kill {part}", phase="start"))
             killed = await asyncio.to_thread(product.kill, part)
-            if part == "gateway" and rounds == KILLS_OF_EACH:
+            if part == "gateway" and turn == KILLS_OF_EACH:
                 gateway_gone.set()
             again = await asyncio.to_thread(product.wait_pid, part, other_than=killed)
             history.record(Fault(what=f"kill {part}", phase="stop"))
