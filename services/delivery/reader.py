@@ -88,6 +88,7 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled."""
         pause = 0.1
+        await self._connection.opened()
         while True:
             started = time.monotonic()
             try:

@@ -43,6 +43,7 @@ class Connection:
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_dropped: list[Callable[[str], None]] = []
         self._client: Client | None = None
+        self._has_opened = asyncio.Event()
         self._last_error = ""
 
     def options(self) -> dict[str, Any]:
@@ -65,11 +66,16 @@ class Connection:
         """Connect, waiting for a broker that is not there yet."""
         client = Client()
         await client.connect(self.url, **self.options())
-        self._client = client
+        self.adopt(client)
 
     def adopt(self, client: Client) -> None:
         """Speak over a client that was connected with `options` elsewhere."""
         self._client = client
+        self._has_opened.set()
+
+    async def opened(self) -> None:
+        """Wait for the first connection; that it takes its time is nothing to complain of."""
+        await self._has_opened.wait()
 
     async def close(self) -> None:
         """Send what was published, then hang up."""

@@ -119,6 +119,7 @@ class WorkQueue:
 
     async def _run(self) -> None:
         pause = 0.1
+        await self._connection.opened()
         while True:
             started = time.monotonic()
             try:
