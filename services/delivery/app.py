@@ -1,6 +1,5 @@
 """Builds and wires delivery: FastStream is its frame (connection, lifespan), the log has its own reader."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -22,6 +21,7 @@ from shared.runtime import logs
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 from shared.runtime.serve import run, serve
+from shared.runtime.tasks import beside
 
 SILENT_S: Final = 10.0
 GRACE_S: Final = 5.0
@@ -79,13 +79,8 @@ def build(settings: Settings) -> AsgiFastStream:
 
     @asynccontextmanager
     async def lifespan(_context: Any = None) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(part.run()) for part in (worker, keeper, retries)]
-            try:
-                yield
-            finally:
-                for task in running:
-                    task.cancel()
+        async with beside(worker.run(), keeper.run(), retries.run()):
+            yield
         await health.close()
         await retry_store.close()
         await store.close()

@@ -13,6 +13,7 @@ from shared.contracts.ids import MessageId, UserId
 from shared.runtime import logs
 from shared.runtime.clock import now_ms
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 KEPT: Final = timedelta(days=7)
 MAX_WAITING: Final = 5_000
@@ -89,13 +90,8 @@ class Refused:
     async def running(self) -> AsyncIterator[None]:
         """Write and sweep until the block ends; what waits then is written, where that is possible at once."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                owned = [tasks.create_task(self._keep_writing()), tasks.create_task(self._keep_sweeping())]
-                try:
-                    yield
-                finally:
-                    for task in owned:
-                        task.cancel()
+            async with beside(self._keep_writing(), self._keep_sweeping()):
+                yield
         finally:
             try:
                 async with asyncio.timeout(LAST_WRITE_S):

@@ -14,6 +14,7 @@ from shared.contracts.errors import Refusal
 from shared.contracts.queries import FindOutcomes, Outcomes
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
+from shared.runtime.tasks import beside
 
 SCAN_S: Final = 0.25
 OUTCOMES_AT_ONCE: Final = 500
@@ -40,12 +41,8 @@ class Sweeper:
         self._connection.on_reconnect.append(self._on_reconnect)
         self._connection.on_dropped.append(self._on_dropped)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                sweeping = tasks.create_task(self._sweep())
-                try:
-                    yield
-                finally:
-                    sweeping.cancel()
+            async with beside(self._sweep()):
+                yield
         finally:
             self._connection.on_reconnect.remove(self._on_reconnect)
             self._connection.on_dropped.remove(self._on_dropped)

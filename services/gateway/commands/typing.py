@@ -24,6 +24,7 @@ from shared.contracts.ids import ConversationId, SessionId, UserId, Username, sh
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 TTL_S: Final = 7.0
 """How long a `start` holds, as clients are told."""
@@ -255,12 +256,8 @@ async def running(
 ) -> AsyncIterator[Typing]:
     """Tell who is typing until the block ends."""
     typing = Typing(connection, targets, settings, metrics, ttl_s=ttl_s)
-    async with asyncio.TaskGroup() as tasks:
-        telling = tasks.create_task(typing.run())
-        try:
-            yield typing
-        finally:
-            telling.cancel()
+    async with beside(typing.run()):
+        yield typing
 
 
 def _parts(announcements: Sequence[Announcement]) -> Iterable[bytes]:

@@ -12,6 +12,7 @@ from shared.contracts.ids import GatewayId, SessionId, UserId
 from shared.contracts.presence import GATEWAY_REFRESH_S, SessionRecord
 from shared.runtime import logs
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 AT_ONCE: Final = 64
 """How many sessions are told of at the same time."""
@@ -97,13 +98,8 @@ class Attendance:
         """Tell presence until the block ends, then take everything back."""
         self._connection.on_reconnect.append(self._on_reconnect)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self._keep_known()), tasks.create_task(self._keep_telling())]
-                try:
-                    yield
-                finally:
-                    for task in running:
-                        task.cancel()
+            async with beside(self._keep_known(), self._keep_telling()):
+                yield
         finally:
             self._connection.on_reconnect.remove(self._on_reconnect)
             await self.leave()

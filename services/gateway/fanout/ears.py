@@ -11,6 +11,7 @@ from services.gateway.fanout.watching import Watching
 from shared.contracts.ids import Username
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 KEPT_S: Final = 35.0
 MAX_KEPT: Final = 10_000
@@ -144,9 +145,5 @@ class Ears:
 async def running(watching: Watching, metrics: Metrics) -> AsyncIterator[Ears]:
     """Look after the ears until the block ends."""
     ears = Ears(watching, metrics)
-    async with asyncio.TaskGroup() as tasks:
-        tending = tasks.create_task(ears.tend())
-        try:
-            yield ears
-        finally:
-            tending.cancel()
+    async with beside(ears.tend()):
+        yield ears

@@ -17,6 +17,7 @@ from shared.contracts.subjects import PRESENCE, PRESENCE_RESET, presence_of
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 ASK_S: Final = 2.0
 FLUSH_S: Final = 5.0
@@ -96,12 +97,8 @@ class Followed:
         self._connection.on_dropped.append(self._on_dropped)
         await self._connection.subscribe(PRESENCE_RESET, self._on_reset)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                working = tasks.create_task(self._find_out())
-                try:
-                    yield
-                finally:
-                    working.cancel()
+            async with beside(self._find_out()):
+                yield
         finally:
             self._connection.on_reconnect.remove(self.ask_all)
             self._connection.on_dropped.remove(self._on_dropped)

@@ -14,6 +14,7 @@ from shared.contracts.subjects import HELLOS_SAID
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 GATHER_S: Final = 0.2
 """How long hellos are gathered before they are told together."""
@@ -86,9 +87,5 @@ class Hellos:
 async def running(connection: Connection, metrics: Metrics) -> AsyncIterator[Hellos]:
     """Tell delivery until the block ends."""
     hellos = Hellos(connection, metrics)
-    async with asyncio.TaskGroup() as tasks:
-        telling = tasks.create_task(hellos.tell())
-        try:
-            yield hellos
-        finally:
-            telling.cancel()
+    async with beside(hellos.tell()):
+        yield hellos

@@ -25,6 +25,7 @@ from shared.contracts.ids import GatewayId, UserId
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 SPREAD_S: Final = 5.0
 """Over how long what concerns all sockets is spread."""
@@ -209,12 +210,8 @@ class Hub:
         self._connection.on_dropped.append(self._on_dropped)
         await self._connection.subscribe(subjects.DEVICE_TAKEN, self._on_device_taken)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tending = tasks.create_task(self._tend())
-                try:
-                    yield
-                finally:
-                    tending.cancel()
+            async with beside(self._tend()):
+                yield
         finally:
             self._connection.on_reconnect.remove(self._on_reconnect)
             self._connection.on_dropped.remove(self._on_dropped)

@@ -10,6 +10,7 @@ from services.gateway.fanout.attendance import Attendance
 from shared.contracts.ids import GatewayId, SessionId, UserId
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 POLLED_S: Final = 35.0
 """How long somebody is still there after the end of a poll: as long as two of them may be apart."""
@@ -79,9 +80,5 @@ class Pollers:
 async def running(attendance: Attendance, gateway_id: GatewayId, metrics: Metrics) -> AsyncIterator[Pollers]:
     """Look after the pollers until the block ends."""
     pollers = Pollers(attendance, gateway_id, metrics)
-    async with asyncio.TaskGroup() as tasks:
-        tending = tasks.create_task(pollers.tend())
-        try:
-            yield pollers
-        finally:
-            tending.cancel()
+    async with beside(pollers.tend()):
+        yield pollers

@@ -20,6 +20,7 @@ from shared.contracts.ids import UserId, Username
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 MAX_PER_WATCHER: Final = 1_000
 MAX_WATCHES: Final = 500_000
@@ -265,13 +266,8 @@ class Watching:
         self._connection.on_dropped.append(self._on_dropped)
         await self._connection.subscribe(subjects.CONVERSATION_CHANGED, self._on_conversation_changed)
         try:
-            async with self._followed.running(), asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self._judge_all()), tasks.create_task(self._tend())]
-                try:
-                    yield
-                finally:
-                    for task in running:
-                        task.cancel()
+            async with self._followed.running(), beside(self._judge_all(), self._tend()):
+                yield
         finally:
             self._connection.on_reconnect.remove(self._doubt_all)
             self._connection.on_dropped.remove(self._on_dropped)

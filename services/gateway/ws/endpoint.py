@@ -29,6 +29,7 @@ from shared.contracts.ids import SessionId
 from shared.runtime import logs
 from shared.runtime.clock import monotonic, now_ms
 from shared.runtime.metrics import Metrics
+from shared.runtime.tasks import beside
 
 SUBPROTOCOL: Final = "parley.v1.json"
 SCAN_S: Final = 1.0
@@ -134,13 +135,8 @@ async def running(
     """Serve sockets until the block ends."""
     history = History(connection, lambda: hub.disturb("epoch_changed"))
     endpoint = Endpoint(gate, settings, hub, commands, typing, history, metrics, presence=presence, patience=patience)
-    async with asyncio.TaskGroup() as tasks:
-        running_tasks = [tasks.create_task(history.follow_epoch()), tasks.create_task(endpoint.tend())]
-        try:
-            yield endpoint
-        finally:
-            for task in running_tasks:
-                task.cancel()
+    async with beside(history.follow_epoch(), endpoint.tend()):
+        yield endpoint
 
 
 def route(endpoint: Callable[[], Endpoint]) -> WebsocketRouteHandler:
