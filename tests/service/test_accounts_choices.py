@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import nats
-import pytest
 
 from deploy.verify.wire import Wire
 from shared.broker.connection import Connection
@@ -21,12 +20,6 @@ from tests.support.sockets import Path, ask, message, whole_path
 
 ME = "/api/v1/me"
 ALL = {"read_receipts": True, "typing": True, "last_seen": True}
-
-
-@pytest.fixture
-async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(database_url, nats_url, rate_limits=False) as running:
-        yield running
 
 
 def receipt(conversation: str, up_to_seq: int) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Conversations over HTTP: the list, one of them, and what a member keeps about it for itself."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -8,7 +7,7 @@ import pytest
 
 from services.gateway.api.paging import write_cursor
 from tests.support.gateway import problem_of
-from tests.support.sockets import Path, whole_path
+from tests.support.sockets import Path
 
 CONVERSATIONS = "/api/v1/conversations"
 VIEW = {
@@ -16,24 +15,6 @@ VIEW = {
     "read_seq", "members", "peer", "muted", "pinned", "archived", "draft", "blocked",
 }  # fmt: skip
 NOTHING_KEPT = {"muted": False, "pinned": False, "archived": False, "draft": ""}
-
-
-@pytest.fixture
-async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(database_url, nats_url, rate_limits=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def ann(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ann")) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ben")) as client:
-        yield client
 
 
 async def send(client: httpx.AsyncClient, to: str, content: str = "hi") -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """Who reads without telling has read nothing new for the others, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
-
-import pytest
 
 from shared.contracts.ids import MessageId
 from shared.contracts.queries import Member
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -19,21 +16,8 @@ from tests.support.history import (
     member_row,
     message_row,
     receipt_row,
-    running,
     store_conversation,
 )
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def ben_reads_discreetly(url: str) -> None:

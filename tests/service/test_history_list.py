@@ -1,6 +1,6 @@
 """A user's conversations as a list and one by one, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,6 @@ from services.history.domain import listing
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, UserId
 from shared.database import tables
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -24,22 +23,9 @@ from tests.support.history import (
     member_row,
     message_row,
     receipt_row,
-    running,
     store_conversation,
 )
 from tests.support.rows import account_row, block_row, setting_row
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def a_talk(

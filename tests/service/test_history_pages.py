@@ -1,12 +1,9 @@
 """A page of a conversation, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, MessageId
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -19,21 +16,8 @@ from tests.support.history import (
     member_row,
     message_row,
     receipt_row,
-    running,
     store_conversation,
 )
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def two_people_talked(url: str, count: int = 10, content: str = "hi") -> None:

@@ -1,14 +1,11 @@
 """Who is in a conversation, who blocks whom, and whom one may watch, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from services.history.store import people
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, UserId, direct_conversation_id
 from shared.database import tables
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -20,22 +17,9 @@ from tests.support.history import (
     insert,
     member_row,
     message_row,
-    running,
     store_conversation,
 )
 from tests.support.rows import block_row
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def a_pair(url: str, one: UserId, other: UserId) -> None:

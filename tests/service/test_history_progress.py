@@ -1,6 +1,5 @@
 """The way of a message, and who has and has read it, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import MessageId, Username
 from shared.contracts.queries import Attempt, MessageReceipt, Way
 from shared.database import tables
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -24,22 +22,9 @@ from tests.support.history import (
     member_row,
     message_row,
     receipt_row,
-    running,
     store_conversation,
 )
 from tests.support.rows import attempt_row, retry_row
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 def id_of(seq: int, conversation: Any = GROUP) -> MessageId:

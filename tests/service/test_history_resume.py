@@ -1,7 +1,6 @@
 """What a device missed, by resume and sync, asked over a real broker, from both databases."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, MessageId, UserId, direct_conversation_id
 from shared.contracts.queries import Missed
 from shared.database import tables
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -24,21 +22,8 @@ from tests.support.history import (
     insert,
     member_row,
     message_row,
-    running,
     store_conversation,
 )
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def resume_all(

@@ -46,12 +46,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
 def statements() -> Iterator[list[str]]:
     """Collect every statement that reaches a driver, but for the frame of the transactions."""
     seen: list[str] = []

@@ -1,6 +1,5 @@
 """What of a user's own messages has not reached somebody, asked over a real broker, from both databases."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, UserId
 from shared.contracts.queries import Undelivered
 from shared.database import tables
-from shared.database.migrate import upgrade
 from tests.support.history import (
     ANN,
     BEN,
@@ -23,24 +21,11 @@ from tests.support.history import (
     insert,
     member_row,
     message_row,
-    running,
     store_conversation,
 )
 from tests.support.rows import retry_row
 
 OTHER = ConversationId("c0")
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def history(migrated_url: str, nats_url: str) -> AsyncIterator[Asker]:
-    async with running(migrated_url, nats_url) as asker:
-        yield asker
 
 
 async def ann_wrote(url: str, conversation: ConversationId = DIRECT, count: int = 4, ben_has: int = 0) -> None:

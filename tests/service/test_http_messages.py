@@ -1,7 +1,6 @@
 """Messages over HTTP, through log, delivery and history: the seed's endpoints and their newer siblings."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import httpx
@@ -11,24 +10,6 @@ from tests.support.gateway import problem_of
 from tests.support.sockets import Path, whole_path
 
 SEND, QUEUE, HISTORY, OLDER = (f"/messages/{what}/ben/" for what in ("send", "queue", "history", "load-older"))
-
-
-@pytest.fixture
-async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(database_url, nats_url, rate_limits=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def ann(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ann")) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ben")) as client:
-        yield client
 
 
 async def send(client: httpx.AsyncClient, to: str, content: str) -> dict[str, object]:

@@ -34,24 +34,6 @@ ITEM = {
 }  # fmt: skip
 
 
-@pytest.fixture
-async def path(database_url: str, nats_url: str) -> AsyncIterator[Path]:
-    async with whole_path(database_url, nats_url, rate_limits=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def ann(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ann")) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with path.http(await path.token_of("ben")) as client:
-        yield client
-
-
 async def eventually(found: Callable[[], Awaitable[object]], timeout_s: float = 15) -> None:
     async with asyncio.timeout(timeout_s):
         while not await found():  # noqa: ASYNC110 - what is waited for is behind HTTP
