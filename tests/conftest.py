@@ -1,12 +1,22 @@
 """Fixtures of all suites: real databases and a real broker, each test on fresh ground."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import hang
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say where a test that pytest-timeout ended was waiting."""
+    report = yield
+    if report.failed and "from pytest-timeout" in report.longreprtext:
+        report.sections.append((f"asyncio tasks of {item.name}", hang.stacks()))
+    return report
 
 
 @pytest.fixture(scope="session")

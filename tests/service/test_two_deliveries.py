@@ -9,22 +9,32 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
+from shared.contracts.commands import SendMessage
+from shared.contracts.events import Answer
 from shared.database import migrate, tables
 from shared.database.engine import open_engine
 from tests.support.children import spawn, stop, wait_until
-from tests.support.delivery import Gateway, a_cursor, a_message, fresh_streams, gateway
+from tests.support.delivery import Gateway, a_cursor, a_message, eventually, fresh_streams, gateway
 from tests.support.ports import free_ports
 
 SENDERS = 12
 KILLS = 10
 LIVES_S = (0.1, 0.8)
 """How long a process lives once it serves."""
+PER_KILL = 25
+"""How many more messages are acknowledged before each kill, however slow the machine: the kills are at work."""
+PATIENCE_S = 60.0
+"""How long a process may take to start, and how long too little may be acknowledged, on a busy machine."""
+RETRY_S = 4.0
+TRIES = 30
 
 
 @dataclass
@@ -49,7 +59,9 @@ class Running:
 
     async def serves(self) -> None:
         """Wait until it is there; how long that takes is the machine's affair."""
-        await asyncio.to_thread(wait_until, self._is_alive, child=self.process, log=self.log, what="delivery")
+        await asyncio.to_thread(
+            wait_until, self._is_alive, child=self.process, log=self.log, what="delivery", timeout_s=PATIENCE_S
+        )
 
     async def end(self, how: signal.Signals) -> None:
         """Stop it."""
@@ -62,6 +74,7 @@ class Running:
             return False
 
 
+@pytest.mark.timeout(400)
 async def test_two_owners_of_every_partition_store_everything_once_and_in_order(
     nats_url: str, database_url: str, tmp_path: Path
 ) -> None:
@@ -77,6 +90,7 @@ async def test_two_owners_of_every_partition_store_everything_once_and_in_order(
             for turn in range(KILLS):
                 old = workers[turn % 2]
                 await old.serves()
+                await acknowledged(PER_KILL * (turn + 1), acked)
                 await asyncio.sleep(random.uniform(*LIVES_S))  # noqa: S311 - any moment will do
                 await old.end(signal.SIGKILL)
                 workers[turn % 2] = Running.start(nats_url, database_url, old.log)
@@ -86,6 +100,7 @@ async def test_two_owners_of_every_partition_store_everything_once_and_in_order(
     finally:
         for worker in workers:
             await worker.end(signal.SIGTERM)
+            sys.stdout.write(f"--- the end of {worker.log.name}:\n{worker.log.read_text()[-3000:]}\n")
     await check(database_url, acked, announced)
 
 
@@ -96,17 +111,27 @@ async def send_until(gate: Gateway, number: int, is_over: asyncio.Event, acked: 
         if is_over.is_set():
             return
         client_id = f"{sender}-{count}"
-        for _try in range(12):
-            ref = gate.put(a_message(sender, peer, client_id, str(count)))
-            with contextlib.suppress(AssertionError):
-                answer = await gate.answer(ref, timeout_s=4)
-                break
-        else:
-            raise AssertionError("delivery did not come back")
+        answer = await answered(gate, a_message(sender, peer, client_id, str(count)))
         assert answer.code == ""
         acked[client_id] = (answer.conversation_id, answer.seq)
         if count % 5 == 0:
             gate.put(a_cursor(peer, sender, "read", answer.seq))
+
+
+async def acknowledged(count: int, acked: Sized) -> None:
+    """Wait until so many messages are acknowledged."""
+    await eventually(lambda: len(acked) >= count, PATIENCE_S, f"{count} messages to be acknowledged")
+
+
+async def answered(gate: Gateway, message: SendMessage) -> Answer:
+    """Send a message until an answer comes, to whichever try."""
+    refs: list[int] = []
+    for _try in range(TRIES):
+        refs.append(gate.put(message))
+        with contextlib.suppress(AssertionError):
+            await eventually(lambda: not gate.answers.keys().isdisjoint(refs), RETRY_S)
+            return next(gate.answers[ref] for ref in refs if ref in gate.answers)
+    raise AssertionError(f"no answer to {message.client_id} in {TRIES * RETRY_S} s: delivery did not come back")
 
 
 async def check(database_url: str, acked: dict[str, tuple[str, int]], announced: set[tuple[str, int]]) -> None:

@@ -131,7 +131,7 @@ class Gateway:
 
     connection: Connection
     writer: BundleWriter[int]
-    answers: list[Answer] = field(default_factory=list)
+    answers: dict[int, Answer] = field(default_factory=dict)
     announced: list[Announcement] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     durable: list[int] = field(default_factory=list)
@@ -152,13 +152,18 @@ class Gateway:
 
     async def answer(self, ref: int, timeout_s: float = 10) -> Answer:
         """Wait for the (first) answer to a command."""
-        await eventually(lambda: any(a.ref == ref for a in self.answers), timeout_s, f"an answer to {ref}")
-        return next(a for a in self.answers if a.ref == ref)
+        await self.answered([ref], timeout_s)
+        return self.answers[ref]
 
     async def answered(self, refs: Iterable[int], timeout_s: float = 20) -> None:
         """Wait until every one of these commands is answered."""
         wanted = set(refs)
-        await eventually(lambda: wanted <= {a.ref for a in self.answers}, timeout_s, f"{len(wanted)} answers")
+        await eventually(lambda: wanted <= self.answers.keys(), timeout_s, f"answers to {wanted}")
+
+    def on_answers(self, answers: Iterable[Answer]) -> None:
+        """Keep the first answer to each command."""
+        for answer in answers:
+            self.answers.setdefault(answer.ref, answer)
 
     async def hears_all(self) -> None:
         """Wait until everything published before now has been heard."""
@@ -178,7 +183,7 @@ async def gateway(nats_url: str) -> AsyncIterator[Gateway]:
         answers = msgspec.msgpack.Decoder(list[Answer])
         announcements = msgspec.msgpack.Decoder(list[Announcement])
         await connection.subscribe(
-            subjects.answers(GATEWAY), lambda payload: stand_in.answers.extend(answers.decode(payload))
+            subjects.answers(GATEWAY), lambda payload: stand_in.on_answers(answers.decode(payload))
         )
         await connection.subscribe(
             subjects.announcements(0), lambda payload: stand_in.announced.extend(announcements.decode(payload))
