@@ -60,10 +60,11 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class GetPage:
-    """Ask for a page of a conversation, at most one of `before_seq`, `after_seq`, `around`, `at_ms` given.
+    """Ask for a page of a conversation; at most one of the places is given.
 
-    Without any: the newest messages. `around`: a message id, with messages on both sides. `at_ms`: from the
-    first message sent at or after that time (Unix ms). `before_id`: like `before_seq`, by message id.
+    Without any: the newest messages. `around`: a message id, with messages on both sides; `around_seq`: the same
+    by seq, one above the last is cut to it. `at_ms`: from the first message sent at or after that time (Unix ms).
+    `before_id`: like `before_seq`, by message id.
     `limit` 1-200; a page ends early at 256 KiB of content.
     """
 
@@ -75,6 +76,7 @@ class GetPage:
     around: MessageId | None = None
     at_ms: int | None = None
     before_id: MessageId | None = None
+    around_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ async def test_a_page_can_be_asked_from_every_place(history: Asker, migrated_url
         ({"after_seq": 10}, [], True, False),
         ({"before_id": fifth}, [2, 3, 4], True, True),
         ({"around": fifth}, [4, 5, 6], True, True),
+        ({"around_seq": 5}, [4, 5, 6], True, True),
         ({"at_ms": NOON}, [1, 2, 3], False, True),
         ({"at_ms": NOON + 6_500}, [7, 8, 9], True, True),
         ({"at_ms": NOON + 60_000}, [], True, False),

@@ -238,7 +238,7 @@ async def test_the_document_tells_what_the_seed_asks_for(gateway: RunningGateway
         document = (await browser.get("/schema/openapi.json")).json()
     history = document["paths"]["/messages/history/{username}"]["get"]
     parameters = {each["name"]: each for each in history["parameters"]}
-    assert set(parameters) == {"username", "page_size", "before", "after", "around", "at"}
+    assert set(parameters) == {"username", "page_size", "before", "after", "around", "at", "around_seq"}
     size = parameters["page_size"]["schema"]
     assert (size["minimum"], size["maximum"], size["default"]) == (1, 200, 50)
     sending = document["paths"]["/messages/send/{username}"]["post"]

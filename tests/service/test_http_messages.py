@@ -225,6 +225,11 @@ async def test_a_page_can_begin_around_a_message_after_it_or_at_a_time(
     middle = sent[3]
     around = await ben.get(f"/messages/history/ann/?page_size=3&around={middle['message_id']}")
     assert contents(around) == ["m3", "m4", "m5"]
+    assert contents(await ben.get(f"/messages/history/ann/?page_size=3&around_seq={middle['seq']}")) == [
+        "m3",
+        "m4",
+        "m5",
+    ]
     assert contents(await ben.get(f"/messages/history/ann/?page_size=2&after={middle['message_id']}")) == ["m5", "m6"]
     at = await ben.get("/messages/history/ann/", params={"page_size": 2, "at": str(middle["sent_at"])})
     assert contents(at)[0] == "m4"
@@ -245,6 +250,7 @@ async def test_a_page_can_begin_around_a_message_after_it_or_at_a_time(
 NO_PAGES = (
     "page_size=0", "page_size=201", "page_size=-1", "page_size=x", "page_size=1.5", "before=a.b", "after=%20",
     "around=a.b", "at=yesterday", "at=", "before=x&after=y", "around=x&at=2020-01-01",
+    "around_seq=0", "around_seq=1&before=x",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from services.gateway.api.paging import (
     DEFAULT_PAGE,
     After,
     Around,
+    AroundSeq,
     At,
     Before,
     PageSize,
@@ -68,7 +69,7 @@ class _Found(Struct):
     tags=["history"],
     responses=answers(*_PAGE_REFUSALS, documents={200: HistoryPage[MessageItem]}),
 )
-async def get_history(
+async def get_history(  # noqa: PLR0913 - a parameter for each place
     request: Asking,
     username: FromPath[str],
     accounts: NamedDependency[Accounts],
@@ -79,9 +80,12 @@ async def get_history(
     after: After = None,
     around: Around = None,
     at: At = None,
+    around_seq: AroundSeq = None,
 ) -> Response[bytes]:
     """Read the conversation with somebody: the newest messages, or those at a place."""
-    return await _with_peer(request, username, accounts, reads, wanted(page_size, before, after, around, at))
+    return await _with_peer(
+        request, username, accounts, reads, wanted(page_size, before, after, around, at, around_seq)
+    )
 
 
 @get(
@@ -116,9 +120,10 @@ async def list_messages(
     after: After = None,
     around: Around = None,
     at: At = None,
+    around_seq: AroundSeq = None,
 ) -> Response[bytes]:
     """Read a conversation of mine: the newest messages, or those at a place."""
-    asked = wanted(page_size, before, after, around, at)
+    asked = wanted(page_size, before, after, around, at, around_seq)
     found = await _page(reads, request.user.user_id, conversation(conversation_id), asked)
     if not any(member.user_id == request.user.user_id for member in found.members):
         raise Refusal(Code.NOT_FOUND, "There is no such conversation.")
@@ -233,6 +238,8 @@ async def _page(reads: Reads, asker: UserId, conversation_id: ConversationId, as
         places = {"around": read_message_id("around", asked.around)}
     elif asked.at is not None:
         places = {"at_ms": read_time_ms(asked.at)}
+    elif asked.around_seq is not None:
+        places = {"around_seq": asked.around_seq}
     return await reads.ask(PAGE, GetPage(asker, conversation_id, asked.limit, **places), Page[Raw])
 
 

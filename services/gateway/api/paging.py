@@ -25,6 +25,9 @@ Cursor = Annotated[str | None, QueryParameter(description="A page's `next`: what
 Before = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is older")]
 After = Annotated[str | None, QueryParameter(description="A page's `next` or `prev`, or a message_id: what is newer")]
 Around = Annotated[str | None, QueryParameter(description="A message_id: that message, with its neighbours")]
+AroundSeq = Annotated[
+    int | None, QueryParameter(ge=1, le=MAX_SEQ, description="A seq: that message, with its neighbours")
+]
 At = Annotated[str | None, QueryParameter(description="A date or an RFC 3339 time: from the first message then")]
 
 
@@ -43,6 +46,7 @@ class Wanted:
     after: str | None = None
     around: str | None = None
     at: str | None = None
+    around_seq: int | None = None
 
     @property
     def direction(self) -> Direction:
@@ -59,13 +63,20 @@ class Links(NamedTuple):
     headers: dict[str, str]
 
 
-def wanted(limit: int, before: str | None, after: str | None, around: str | None, at: str | None) -> Wanted:
+def wanted(
+    limit: int,
+    before: str | None,
+    after: str | None,
+    around: str | None,
+    at: str | None,
+    around_seq: int | None,
+) -> Wanted:
     """Take what a request asks for.
 
     Raises:
         Refusal: `invalid`, when it names two places.
     """
-    places = {"before": before, "after": after, "around": around, "at": at}
+    places = {"before": before, "after": after, "around": around, "at": at, "around_seq": around_seq}
     named = [name for name, value in places.items() if value is not None]
     if len(named) > 1:
         raise Refusal(
@@ -73,7 +84,7 @@ def wanted(limit: int, before: str | None, after: str | None, around: str | None
             f"Give one of {', '.join(named)}, not all of them.",
             fields=dict.fromkeys(named, "must stand alone"),
         )
-    return Wanted(limit, before, after, around, at)
+    return Wanted(limit, before, after, around, at, around_seq)
 
 
 def read_place(name: str, text: str) -> int | MessageId:

@@ -33,7 +33,8 @@ class Cut(NamedTuple):
 
 def reading_of(query: GetPage, last_seq: int, found: int | None) -> Reading:
     """Decide where to read; `found` is the seq of what the query names by its id or time."""
-    if query.around is not None and found is not None:
+    is_around = query.around is not None or query.around_seq is not None
+    if is_around and found is not None:
         lowest = max(1, min(found - query.limit // 2, last_seq - query.limit + 1))
         return Reading(lowest - 1, is_backwards=False, limit=query.limit, around=found)
     if query.at_ms is not None and found is not None:

@@ -19,11 +19,11 @@ def check_page(query: GetPage) -> None:
     Raises:
         Refusal: `invalid`.
     """
-    places = (query.before_seq, query.after_seq, query.around, query.at_ms, query.before_id)
+    places = (query.before_seq, query.after_seq, query.around, query.at_ms, query.before_id, query.around_seq)
     if sum(place is not None for place in places) > 1:
         raise Refusal(Code.INVALID, "Give one place to read from, not several.")
     _check_limit(query.limit)
-    _check_numbers(query.before_seq, query.after_seq, query.at_ms)
+    _check_numbers(query.before_seq, query.after_seq, query.at_ms, query.around_seq)
 
 
 def check_sync(query: Sync) -> None:

@@ -19,7 +19,7 @@ def page(query: GetPage) -> Read[Page[PageMessage]]:
     if conversation is None:
         return _empty_page(query)
     admit(conversation, query.user_id)
-    place = yield from _place(query)
+    place = yield from _place(query, conversation.last_seq)
     reading = pages.reading_of(query, conversation.last_seq, place)
     rows = yield from store.messages_of_page(query.conversation_id, reading)
     cut = pages.cut_page(rows, reading, conversation.last_seq)
@@ -37,12 +37,14 @@ def page(query: GetPage) -> Read[Page[PageMessage]]:
     )
 
 
-def _place(query: GetPage) -> Read[int | None]:
+def _place(query: GetPage, last_seq: int) -> Read[int | None]:
     """Find the seq of what a page is asked around, before or from, where that is not a seq itself.
 
     Raises:
         Refusal: `not_found` for a message that is not in the conversation.
     """
+    if query.around_seq is not None:
+        return min(query.around_seq, last_seq)
     if query.at_ms is not None:
         return (yield from store.seq_at(query.conversation_id, query.at_ms))
     message_id = query.around if query.around is not None else query.before_id
