@@ -86,6 +86,7 @@ async def test_a_status_is_chosen_for_all_devices_until_another_is(path: Path) -
             await until(of_ann, "ben", "away")
             await of_ben.put("/api/v1/me/presence", json={"status": "invisible"})
             await until(of_ann, "ben", "offline")
+        assert (await of_ben.get("/api/v1/me/presence")).json() == {"status": "invisible"}
         wrong = await of_ben.put("/api/v1/me/presence", json={"status": "asleep"})
         assert problem_of(wrong, 400, "invalid")["errors"]
         problem_of(await of_ben.put("/api/v1/me/presence", json={}), 400, "invalid")

@@ -48,4 +48,10 @@ async def choose_presence(
     return ChosenPresence(await presence.choose(request.user.user_id, data.status))
 
 
-HANDLERS: Final[list[HTTPRouteHandler]] = [get_presence, choose_presence]
+@get("/api/v1/me/presence", tags=["people"], responses=answers(Code.UNAUTHENTICATED))
+async def get_chosen_presence(request: Asking, presence: NamedDependency[Presence]) -> ChosenPresence:
+    """Tell what I chose, on whichever device."""
+    return ChosenPresence(await presence.chosen(request.user.user_id))
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [get_presence, get_chosen_presence, choose_presence]

@@ -58,6 +58,14 @@ class Presence:
         """
         return (await ask(self.connection, SET_PRESENCE, SetPresence(user_id, status), PresenceSet, ASK_S)).chosen
 
+    async def chosen(self, user_id: UserId) -> ChosenStatus:
+        """Tell which status a user has chosen.
+
+        Raises:
+            Refusal: `unavailable`.
+        """
+        return (await ask(self.connection, SET_PRESENCE, SetPresence(user_id), PresenceSet, ASK_S)).chosen
+
 
 @asynccontextmanager
 async def running(
