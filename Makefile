@@ -4,19 +4,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 UV_PIP_COMPILE = .make/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 pyproject.toml
+	--no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
+WEB := $(PYTHON) -m deploy.local.web
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench smoke build lock clean installed installed-dev python
+.PHONY: help run web web-dev test check bench smoke build lock clean installed installed-dev python
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 run: installed ## start the whole system here and print the address to open
+	@$(WEB) build --if-possible
 	@exec $(BIN)/python -m deploy.local
 
+web: python ## build the browser client
+	@$(WEB) build
+
+web-dev: python ## serve the browser client from its sources, beside a running `make run`
+	@$(WEB) dev
+
 test: installed-dev ## run all tests
+	@$(WEB) build
+	@$(WEB) test
 	@$(BIN)/python -m pytest
 
 check: installed-dev ## lint, format, types and import rules
@@ -24,6 +34,8 @@ check: installed-dev ## lint, format, types and import rules
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(WEB) check
+	@cd services/gateway/web && "$(CURDIR)/$(BIN)/oxlint" . && "$(CURDIR)/$(BIN)/oxfmt" --check .
 
 bench: installed-dev ## measure throughput and latency against a system of its own
 	@$(BIN)/python -m deploy.bench
@@ -32,23 +44,25 @@ smoke: installed-dev ## check a running `make run` row by row
 	@$(BIN)/python -m deploy.verify
 
 build: installed-dev ## build the wheel into dist/
+	@$(WEB) build
 	@rm -rf dist
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist
 
 lock: .make/uv/bin/uv ## resolve the newest versions into the lock files
-	@$(UV_PIP_COMPILE) --upgrade --extra build --output-file requirements.lock
-	@$(UV_PIP_COMPILE) --upgrade --all-extras --constraints requirements.lock --output-file requirements-dev.lock
+	@$(UV_PIP_COMPILE) --upgrade pyproject.toml --extra build --output-file requirements.lock
+	@$(UV_PIP_COMPILE) --upgrade pyproject.toml --all-extras --constraints requirements.lock --output-file requirements-dev.lock
+	@$(UV_PIP_COMPILE) --upgrade --group pyproject.toml:node --output-file requirements-node.lock
 
 clean: ## remove all that make has made, but not data/
-	@rm -rf .venv .make dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .make dist build services/gateway/web/node_modules services/gateway/web/dist* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find services shared deploy tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 installed: python
-	@$(PYTHON) deploy/local/install.py requirements.lock
+	@$(PYTHON) -m deploy.local.install requirements.lock
 
 installed-dev: python
-	@$(PYTHON) deploy/local/install.py requirements-dev.lock
+	@$(PYTHON) -m deploy.local.install requirements-dev.lock
 
 python:
 	@command -v $(PYTHON) >/dev/null || \

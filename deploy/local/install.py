@@ -11,7 +11,7 @@ import subprocess
 import sys
 import venv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,18 +21,25 @@ _TAIL_LINES = 30
 
 
 def main() -> int:
-    """Install the lock file named on the command line; 0 when `.venv` is as it says."""
-    lock = ROOT / sys.argv[1]
+    """Install the lock file named on the command line, and the project; 0 when `.venv` is as it says."""
+    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    return 0 if install(ROOT / sys.argv[1], project) else 1
+
+
+def install(lock: Path, project: Sequence[str] = ()) -> bool:
+    """Install what a lock file names, then what `project` tells pip; tell whether `.venv` is as the lock says."""
     stamp = VENV / f".installed-{lock.stem}"
     wanted = _fingerprint(lock)
     if stamp.is_file() and stamp.read_text() == wanted and PYTHON.exists():
-        return 0
+        return True
     if not _is_usable(PYTHON) and not _make_venv():
-        return 1
-    if not _install(lock):
-        return 1
+        return False
+    pinned = len(re.findall(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", lock.read_text(), flags=re.MULTILINE))
+    say(f"installing from {lock.name}: up to {pinned} packages")
+    if not _pip(["--requirement", str(lock), "--require-hashes"]) or (project and not _pip(project)):
+        return False
     stamp.write_text(wanted)
-    return 0
+    return True
 
 
 def _fingerprint(lock: Path) -> str:
@@ -55,24 +62,16 @@ def _is_usable(python: Path) -> bool:
 
 
 def _make_venv() -> bool:
-    _say(f"making .venv with Python {sys.version.split()[0]}")
+    say(f"making .venv with Python {sys.version.split()[0]}")
     try:
         venv.create(VENV, with_pip=True, clear=True)
     except subprocess.CalledProcessError:
-        _say("could not make .venv: this Python has no ensurepip. On Debian and Ubuntu: apt install python3-venv")
+        say("could not make .venv: this Python has no ensurepip. On Debian and Ubuntu: apt install python3-venv")
         return False
     return True
 
 
-def _install(lock: Path) -> bool:
-    pinned = len(re.findall(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", lock.read_text(), flags=re.MULTILINE))
-    _say(f"installing from {lock.name}: up to {pinned} packages")
-    packages = ["--requirement", str(lock), "--require-hashes"]
-    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
-    return _pip(packages) and _pip(project)
-
-
-def _pip(arguments: list[str]) -> bool:
+def _pip(arguments: Sequence[str]) -> bool:
     """Run pip; of its words show one per package, and the last ones where it fails."""
     environ = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [
@@ -89,7 +88,7 @@ def _pip(arguments: list[str]) -> bool:
     _end_progress()
     if pip.returncode != 0:
         sys.stdout.writelines(tail)
-        _say("pip failed: its last words are above. Run the same make command again to go on")
+        say("pip failed: its last words are above. Run the same make command again to go on")
     return pip.returncode == 0
 
 
@@ -116,7 +115,8 @@ def _end_progress() -> None:
         print("\r\033[K", end="", flush=True)  # noqa: T201 - the installer's voice
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
     print(f"parley: {text}", flush=True)  # noqa: T201 - the installer's voice
 
 
