@@ -1,9 +1,10 @@
 """What can be done to the line between a browser and the gateway, seen from a page."""
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Error as PlaywrightError
 
-from tests.support.browser.people import Person
+from tests.support.browser.people import People, Person
 
 OPEN_SOCKET = """() => new Promise((resolve) => {
   window.socket = new WebSocket('/ws', 'parley.v1.json');
@@ -20,9 +21,10 @@ IS_CLOSED = "socket.readyState === WebSocket.CLOSED"
 ASK = "() => fetch('/health/live', { signal: AbortSignal.timeout(1000) }).then((a) => a.status, (e) => e.name)"
 
 
-@pytest.fixture
-def ann(ann: Person) -> Person:
-    """Ann, who gets by with a bad network."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def ann(people: People) -> Person:
+    """Somebody who gets by with a bad network, at a page that does nothing by itself."""
+    ann = await people.join("ann", "/schema")
     ann.may_lose_network()
     return ann
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 
 from tests.support.browser.people import People, Person
 
@@ -17,6 +18,12 @@ FAULTS = {
     "eval('1')": "Policy violation: require-trusted-types-for",
     "document.body.setAttribute('style', 'color: red')": "Policy violation: style-src-attr inline",
 }
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ann(people: People) -> Person:
+    """Somebody at a page that does nothing by itself."""
+    return await people.join("ann", "/schema")
 
 
 @pytest.mark.parametrize(("script", "complaint"), FAULTS.items())
