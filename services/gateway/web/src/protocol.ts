@@ -51,8 +51,7 @@ export interface SyncFrame {
   type: 'sync';
   id: ClientId;
   conversation_id: ConversationId;
-  after_rev?: number;
-  before_seq?: number;
+  after_rev: number;
   limit?: number;
 }
 
@@ -396,6 +395,13 @@ export interface QueuedMessage {
   message_id: MessageId;
   conversation_id: ConversationId;
   status: 'queued';
+}
+
+/** Where one's own cursors stand now. */
+export interface CursorView {
+  conversation_id: ConversationId;
+  delivered_seq: number;
+  read_seq: number;
 }
 
 export interface MessageStatus {

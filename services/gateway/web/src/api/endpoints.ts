@@ -6,6 +6,7 @@ import type {
   ChosenPresence,
   ConversationId,
   ConversationView,
+  CursorView,
   HistoryPage,
   Items,
   MessageId,
@@ -25,7 +26,7 @@ import type {
   Timeline,
   Username,
 } from '../protocol';
-import { request } from './request';
+import { type RequestOptions, request } from './request';
 
 const part = encodeURIComponent;
 
@@ -51,8 +52,9 @@ export const changeMe = (change: { display_name?: string; settings?: Partial<Set
   request('PATCH', '/api/v1/me', { body: change });
 export const changePassword = (old: string, fresh: string): Promise<void> =>
   request('PUT', '/api/v1/me/password', { body: { old, new: fresh } });
-export const choosePresence = (status: ChosenPresence): Promise<void> =>
-  request('PUT', '/api/v1/me/presence', { body: { status } });
+export const choosePresence = (status: ChosenPresence, signal?: AbortSignal): Promise<{ status: ChosenPresence }> =>
+  request('PUT', '/api/v1/me/presence', { body: { status }, signal });
+export const chosenPresence = (): Promise<{ status: ChosenPresence }> => request('GET', '/api/v1/me/presence');
 export const sessions = (): Promise<Items<Session>> => request('GET', '/api/v1/sessions');
 export const endSession = (id: string): Promise<void> => request('DELETE', `/api/v1/sessions/${part(id)}`);
 
@@ -66,36 +68,34 @@ export const messages = (id: ConversationId, place: PagePlace, pageSize: number)
   request('GET', `/api/v1/conversations/${part(id)}/messages`, { query: { ...place, page_size: pageSize } });
 export const history = (username: Username, pageSize: number): Promise<HistoryPage> =>
   request('GET', `/messages/history/${part(username)}/`, { query: { page_size: pageSize } });
-export const message = (id: MessageId): Promise<MessageItem> => request('GET', `/api/v1/messages/${part(id)}`);
-export const messageStatus = (id: MessageId): Promise<MessageStatus> =>
-  request('GET', `/api/v1/messages/${part(id)}/status`);
+export const message = (id: MessageId, signal?: AbortSignal): Promise<MessageItem> =>
+  request('GET', `/api/v1/messages/${part(id)}`, { signal });
+export const messageStatus = (id: MessageId, signal?: AbortSignal): Promise<MessageStatus> =>
+  request('GET', `/api/v1/messages/${part(id)}/status`, { signal });
 export const timeline = (id: MessageId): Promise<Timeline> => request('GET', `/api/v1/messages/${part(id)}/timeline`);
 export const redrive = (id: MessageId): Promise<unknown> => request('POST', `/api/v1/queue/${part(id)}/retry`);
 
 /** Send what a frame would send; 202 answers with `status` "queued". */
-export const send = (frame: SendFrame): Promise<SentMessage | QueuedMessage> => {
+export const send = (frame: SendFrame, signal?: AbortSignal): Promise<SentMessage | QueuedMessage> => {
   const { type: _type, to, conversation_id: conversationId, ...body } = frame;
-  if (to !== undefined) return request('POST', `/messages/send/${part(to)}/`, { body });
-  return request('POST', `/api/v1/conversations/${part(conversationId ?? '')}/messages`, { body });
+  if (to !== undefined) return request('POST', `/messages/send/${part(to)}/`, { body, signal });
+  return request('POST', `/api/v1/conversations/${part(conversationId ?? '')}/messages`, { body, signal });
 };
 export const moveCursor = (
   id: ConversationId,
   cursor: { delivered_seq?: number; read_seq?: number },
-): Promise<unknown> => request('PUT', `/api/v1/conversations/${part(id)}/cursor`, { body: cursor });
-export const typing = (id: ConversationId, state: 'start' | 'stop'): Promise<void> =>
-  request('POST', `/api/v1/conversations/${part(id)}/typing`, { body: { state } });
+  signal?: AbortSignal,
+): Promise<CursorView> => request('PUT', `/api/v1/conversations/${part(id)}/cursor`, { body: cursor, signal });
+export const typing = (id: ConversationId, state: 'start' | 'stop', signal?: AbortSignal): Promise<void> =>
+  request('POST', `/api/v1/conversations/${part(id)}/typing`, { body: { state }, signal });
+/** What was missed; where that is nothing, a wait of up to `wait_s` (at most 25) for what comes. */
 export const sync = (
   question: { epoch?: string; cursors: Record<ConversationId, number>; wait_s: number; watch: readonly Username[] },
-  signal?: AbortSignal,
-): Promise<Synced> =>
-  request('POST', '/api/v1/sync', {
-    body: question,
-    timeoutMs: (question.wait_s + 15) * 1000,
-    ...(signal ? { signal } : {}),
-  });
+  options: Pick<RequestOptions, 'signal' | 'timeoutMs'>,
+): Promise<Synced> => request('POST', '/api/v1/sync', { ...options, body: question });
 
 export const people = (query: string, signal?: AbortSignal): Promise<Items<Person>> =>
-  request('GET', '/api/v1/users', { query: { q: query }, ...(signal ? { signal } : {}) });
+  request('GET', '/api/v1/users', { query: { q: query }, signal });
 export const person = (username: Username): Promise<Person> => request('GET', `/api/v1/users/${part(username)}`);
 export const presence = (username: Username): Promise<PresenceItem> =>
   request('GET', `/api/v1/users/${part(username)}/presence`);

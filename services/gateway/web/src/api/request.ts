@@ -2,7 +2,9 @@
 
 import type { Problem } from '../protocol';
 
-/** A refusal of the server, or (`code` "network") no answer at all. */
+const TIMEOUT_MS = 15_000;
+
+/** A refusal of the server, or (`code` "network") no answer of it at all. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
@@ -26,8 +28,8 @@ export class ApiError extends Error {
 export interface RequestOptions {
   readonly body?: unknown;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly signal?: AbortSignal;
-  /** How long to wait for the answer, 15 s by default. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the whole answer, 15 s by default. */
   readonly timeoutMs?: number;
 }
 
@@ -37,50 +39,75 @@ export const onSignedOut: { handler: (() => void) | null } = { handler: null };
 /**
  * Ask the server; the session is in a cookie, writes carry the CSRF token.
  *
- * @throws ApiError
+ * @throws ApiError, or what `signal` was aborted with.
  */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (options.body !== undefined) headers['content-type'] = 'application/json';
   if (method !== 'GET') headers['x-csrftoken'] = csrfToken();
-  const limit = AbortSignal.timeout(options.timeoutMs ?? 15_000);
-  let response: Response;
-  try {
-    response = await fetch(withQuery(path, options.query), {
+  const failure = await within(options, async signal => {
+    const response = await fetch(withQuery(path, options.query), {
       method,
       headers,
       credentials: 'same-origin',
-      signal: options.signal ? AbortSignal.any([limit, options.signal]) : limit,
+      signal,
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     });
-    if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new ApiError(0, 'network', 'The server can’t be reached.', true, 0);
-  }
-  const failure = await failureOf(response);
+    if (!response.ok) return failureOf(response);
+    return { answer: (response.status === 204 ? undefined : await response.json()) as T };
+  });
+  if ('answer' in failure) return failure.answer;
   if (failure.code === 'unauthenticated' && !path.startsWith('/api/v1/auth/')) onSignedOut.handler?.();
   throw failure;
 }
 
-async function failureOf(response: Response): Promise<ApiError> {
-  const retryAfterMs = Number(response.headers.get('retry-after') ?? 0) * 1000 || 0;
-  let problem: Partial<Problem> = {};
+/** Ask, but not for longer than allowed; what is not the server's answer (a sign-in page of the network's) is none. */
+async function within<T>(options: RequestOptions, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, timeoutMs = TIMEOUT_MS } = options;
+  const abort = new AbortController();
+  const onAbort = (): void => abort.abort(signal?.reason);
+  const timer = setTimeout(() => abort.abort(), timeoutMs);
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
   try {
-    problem = (await response.json()) as Partial<Problem>;
+    return await ask(abort.signal);
   } catch {
-    // a proxy's page, or a body that broke off: the status says enough
+    signal?.throwIfAborted();
+    throw new ApiError(0, 'network', 'The server can’t be reached.', true, 0);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
-  const code = problem.type?.split('/').at(-1) ?? (response.status >= 500 ? 'unavailable' : 'invalid');
-  const isRetryable = problem.retryable ?? (response.status >= 500 || response.status === 429);
-  return new ApiError(
-    response.status,
-    code,
-    problem.detail ?? response.statusText,
-    isRetryable,
-    retryAfterMs,
-    problem.errors,
-  );
+}
+
+/** Read a refusal. One that is no problem document comes from something in between, and says nothing for good. */
+async function failureOf(response: Response): Promise<ApiError> {
+  const problem = asProblem(await response.text());
+  const retryAfterMs = waitOf(response);
+  if (!problem) {
+    const code = response.status === 429 ? 'rate_limited' : 'unavailable';
+    return new ApiError(response.status, code, 'The server can’t answer right now.', true, retryAfterMs);
+  }
+  const code = problem.type.slice(problem.type.lastIndexOf('/') + 1);
+  return new ApiError(response.status, code, problem.detail, problem.retryable, retryAfterMs, problem.errors);
+}
+
+function asProblem(text: string): Problem | null {
+  try {
+    const problem = JSON.parse(text) as Partial<Problem> | null;
+    return typeof problem?.type === 'string' && typeof problem.detail === 'string' ? (problem as Problem) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** `Retry-After`: seconds, or (from something in between) a date by that machine's clock. */
+function waitOf({ headers }: Response): number {
+  const said = headers.get('retry-after');
+  if (said === null) return 0;
+  if (/^\d+$/.test(said)) return Number(said) * 1000;
+  const waitMs = Date.parse(said) - (Date.parse(headers.get('date') ?? '') || Date.now());
+  return waitMs > 0 ? waitMs : 0;
 }
 
 function withQuery(path: string, query: RequestOptions['query']): string {
@@ -89,8 +116,10 @@ function withQuery(path: string, query: RequestOptions['query']): string {
   return `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 }
 
-/** The token is in a cookie that pages may read; under https its name has a prefix. */
+/** The token is in a cookie that pages may read; its name has a prefix where the server knows that it is under https. */
 function csrfToken(): string {
-  const found = /(?:^|; )(?:__Host-)?csrftoken=([^;]*)/.exec(document.cookie);
-  return found?.[1] ?? '';
+  const cookies = document.cookie.split('; ');
+  const named = (name: string): string | undefined =>
+    cookies.find(cookie => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+  return (location.protocol === 'https:' ? named('__Host-csrftoken') : undefined) ?? named('csrftoken') ?? '';
 }

@@ -1,27 +1,35 @@
 /** What the socket and its HTTP twin have in common. */
 
-import type { ClientFrame, HelloFrame, ServerFrame, Username } from '../protocol';
+import type { ClientFrame, HelloFrame, ServerFrame, User, Username } from '../protocol';
 
 /** What a transport asks of its owner, and tells it. */
 export interface Host {
   /** The `hello` of now: device, epoch, cursors. */
   hello(): HelloFrame;
-  /** Whose presence is wanted, at most 200. */
+  /** Who is signed in here. */
+  user(): User;
+  /** Whose presence is wanted, at most 200. The socket is told by `user_status` frames instead. */
   watched(): readonly Username[];
-  /** A frame came. `isLive`: after `caught_up`. */
+  /**
+   * A frame came. `isLive`: after `caught_up`. Over HTTP what was missed, and what comes, is told by `sync_page`
+   * frames without a `re`, each time with a `caught_up` behind them.
+   */
   onFrame(frame: ServerFrame, isLive: boolean): void;
 }
+
+/** Why coming back by itself is no use. */
+export type Stop = 'signed-out' | 'taken-over' | 'refused' | 'outdated';
 
 /** Why a transport ended. */
 export interface Ending {
   /** The close code of the socket; 0 where there was none (no connection, an HTTP answer). */
-  code: number;
+  readonly code: number;
   /** The server's word on it, if it said one. */
-  reason: string;
-  /** Whether to come back: false for signed out, taken over, refused for good. */
-  mayReturn: boolean;
+  readonly reason: string;
+  /** Null: come back. */
+  readonly stop: Stop | null;
   /** Not before this many ms. */
-  afterMs: number;
+  readonly afterMs: number;
 }
 
 /** A way to the server. It lives once: after its end another one is made. */
@@ -30,16 +38,22 @@ export interface Transport {
   send(frame: ClientFrame): boolean;
   /** Ask for a sign of life now; a dead one ends within 5 s. */
   probe(): void;
-  /** End it; `onEnd` is not called any more. */
+  /** End it; nothing is told any more. */
   close(): void;
 }
 
-/** Makes a transport. `onOpen`: the first `caught_up` came. `onEnd`: it is over, told once. */
+/**
+ * Makes a transport. `onOpen`: the first `caught_up` came. `onEnd`: it is over, told once. Neither is called before
+ * the transport was returned.
+ */
 export type Connect = (host: Host, onOpen: () => void, onEnd: (ending: Ending) => void) => Transport;
 
 /** How the browser is connected, as people are told. */
 export type Connection =
-  /** Never connected so far, or trying again. `tries` failed ones since the last connection. */
+  /**
+   * Never connected so far, or trying again. `tries` failed ones since the last connection. The next one is due at
+   * `retryAtMs` (Unix ms), or is under way where that is over.
+   */
   | { readonly state: 'connecting'; readonly tries: number; readonly sinceMs: number; readonly retryAtMs: number }
   | { readonly state: 'online' }
   /** Without a socket, over HTTP: live, a little slower. */
@@ -47,8 +61,4 @@ export type Connection =
   /** The browser itself says that it has no network. */
   | { readonly state: 'offline'; readonly sinceMs: number }
   /** It will not come back by itself. */
-  | {
-      readonly state: 'stopped';
-      readonly why: 'signed-out' | 'taken-over' | 'refused' | 'outdated';
-      readonly reason: string;
-    };
+  | { readonly state: 'stopped'; readonly why: Stop; readonly reason: string };
