@@ -124,12 +124,12 @@ class People:
 
     def __init__(self, browser: Browser, site: Site) -> None:
         self._browser = browser
-        self._site = site
+        self.site = site
         self.all: list[Person] = []
 
     def newcomer(self, name: str) -> Person:
         """Make somebody who has no account yet, and no device."""
-        person = Person(self._browser, self._site, name)
+        person = Person(self._browser, self.site, name)
         self.all.append(person)
         return person
 
@@ -160,7 +160,7 @@ class People:
         """Close every device and client."""
         for person in self.all:
             for device in person.devices:
-                await device.end(self._site)
+                await device.end(self.site)
             await person.http.aclose()
 
     def _devices(self) -> list[Device]:
