@@ -15,6 +15,8 @@ NETWORK = (
     r"WebSocket connection to '[^']*' failed",
 )
 """What Chromium itself says when the network or the server goes away."""
+NO_ICON = r"status of 404 .*/favicon\.ico"
+"""Chromium looks for it by itself, once, where a page names no icon; the client's page names one."""
 REPORT_VIOLATIONS = """
 addEventListener('securitypolicyviolation', (event) =>
   console.error('Policy violation:', event.effectiveDirective, event.blockedURI, event.sourceFile ?? '', event.sample));
@@ -29,7 +31,7 @@ class Watch:
         self._name = name
         self._host = urlsplit(origin).netloc
         self._since = time.monotonic()
-        self._allowed: list[str] = []
+        self._allowed = [NO_ICON]
         self._complaints: list[str] = []
         self.log: deque[str] = deque(maxlen=KEPT)
         """Everything that the console said, with seconds since the start."""
