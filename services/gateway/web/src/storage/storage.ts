@@ -1,6 +1,6 @@
 /** What is kept in this browser, per user, between two visits. */
 
-import type { ConversationId, Message, Profile, Time } from '../protocol';
+import type { ClientId, ConversationId, Message, Profile, Time } from '../protocol';
 import type { Conversation, OutboxEntry } from '../state/model';
 
 /** Enough to paint the client before, or without, the network. */
@@ -14,11 +14,17 @@ export interface Snapshot {
 
 /** The store of one user. Every promise rejects with `StorageError` where the browser gives no room. */
 export interface Storage {
+  /** False: it forgets all when the tab closes, and other tabs don't see it. People should be told. */
+  readonly isDurable: boolean;
+
   /** All entries of the outbox in their order. */
   outbox(): Promise<OutboxEntry[]>;
-  /** Put or replace an entry; when the promise is fulfilled it survives a crash (`durability: strict`). */
-  putEntry(entry: OutboxEntry): Promise<void>;
-  removeEntry(id: string): Promise<void>;
+  /**
+   * Keep an entry; when the promise is fulfilled it survives a crash (`durability: strict`). With `replaces` it takes
+   * the place of that entry; false: that one is gone, and nothing was stored.
+   */
+  putEntry(entry: OutboxEntry, replaces?: ClientId): Promise<boolean>;
+  removeEntry(id: ClientId): Promise<void>;
 
   snapshot(): Promise<Snapshot | null>;
   saveSnapshot(snapshot: Snapshot): Promise<void>;
