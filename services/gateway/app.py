@@ -4,11 +4,13 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
 
 from services.gateway import domain
+from services.gateway.api import client
 from services.gateway.api.application import Parts, make_application
 from services.gateway.api.envelope import Envelope
 from services.gateway.api.reads import Reads
@@ -56,8 +58,8 @@ class Gateway:
     drain: Callable[[], Awaitable[None]]
 
 
-def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
-    """Wire the service; nothing is opened before its lifespan begins."""
+def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = client.DIRECTORY) -> Gateway:
+    """Wire the service; nothing is opened before its lifespan begins. `web` is where the browser client was built."""
     gateway_id = GatewayId(secrets.token_hex(8))
     metrics = Metrics("gateway")
     connection = Connection(settings.nats_url, f"gateway {gateway_id}")
@@ -146,6 +148,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE) -> Gateway:
         lifespan=lifespan,
         socket=route(opened.running_endpoint),
         service_routes=routes(health, metrics),
+        client=web,
         max_body_bytes=settings.limit_frame_bytes,
     )
     return Gateway(Envelope(app, metrics, is_https=settings.is_https), opened.drain)

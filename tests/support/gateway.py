@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,8 @@ from shared.database.migrate import upgrade
 from tests.support.ports import free_port
 
 PASSWORD = "correct horse ünd bättery"
+UNBUILT = Path("/nowhere")
+"""Where no browser client was built: tests of the gateway do not depend on the state of the checkout."""
 
 
 class _Server(uvicorn.Server):
@@ -82,9 +85,11 @@ async def prepare(database_url: str, nats_url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(settings: Settings, *, patience: Patience = PATIENCE) -> AsyncIterator[RunningGateway]:
-    """Serve a gateway until the block ends."""
-    gateway = build(settings, patience=patience)
+async def running_gateway(
+    settings: Settings, *, patience: Patience = PATIENCE, web: Path = UNBUILT
+) -> AsyncIterator[RunningGateway]:
+    """Serve a gateway until the block ends; `web` is where it finds the browser client."""
+    gateway = build(settings, patience=patience, web=web)
     server = _Server(
         uvicorn.Config(
             gateway.app,
@@ -113,8 +118,10 @@ async def running_gateway(settings: Settings, *, patience: Patience = PATIENCE) 
 
 
 @contextlib.asynccontextmanager
-async def prepared_gateway(database_url: str, nats_url: str, **others: object) -> AsyncIterator[RunningGateway]:
+async def prepared_gateway(
+    database_url: str, nats_url: str, *, web: Path = UNBUILT, **others: object
+) -> AsyncIterator[RunningGateway]:
     """Serve a gateway before a schema and streams that are up to date; `others` are settings."""
     await prepare(database_url, nats_url)
-    async with running_gateway(gateway_settings(database_url, nats_url, **others)) as gateway:
+    async with running_gateway(gateway_settings(database_url, nats_url, **others), web=web) as gateway:
         yield gateway

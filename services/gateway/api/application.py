@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from litestar import Litestar, Router, asgi
@@ -27,6 +28,7 @@ from services.gateway.api import (
     typing,
 )
 from services.gateway.api.asking import Asking
+from services.gateway.api.client import client_handlers
 from services.gateway.api.documentation import described, documentation_handlers
 from services.gateway.api.reads import Reads
 from services.gateway.commands.refused import Refused
@@ -76,9 +78,13 @@ def make_application(
     lifespan: Lifespan,
     socket: WebsocketRouteHandler,
     service_routes: Sequence[tuple[str, ASGIApp]],
+    client: Path,
     max_body_bytes: int,
 ) -> Litestar:
-    """Put everything together; `service_routes` are health and metrics as every service has them."""
+    """Put everything together.
+
+    `service_routes` are health and metrics as every service has them; `client` is where the browser client was built.
+    """
     signed_in = [
         *accounts.SIGNED_IN,
         *conversations.HANDLERS,
@@ -107,7 +113,7 @@ def make_application(
         [
             *endpoints,
             *documentation_handlers(document),
-            pages.welcome,
+            *(client_handlers(client) or [pages.welcome]),
             pages.style_sheet,
             *plain,
             socket,

@@ -14,7 +14,7 @@ from shared.runtime.metrics import Metrics
 REQUEST_ID: Final = "parley.request_id"
 """The key of the ASGI scope that holds the request's id."""
 
-PAGE_POLICY: Final = "; ".join(
+_PAGE_RULES: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -29,11 +29,17 @@ PAGE_POLICY: Final = "; ".join(
         "base-uri 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
     )
 )
+PAGE_POLICY: Final = f"{_PAGE_RULES}; trusted-types 'none'"
 """What a page of ours may load and do (Content Security Policy, level 3)."""
+CLIENT_POLICY: Final = f"{_PAGE_RULES}; trusted-types parley-sw"
+"""The same for the browser client: the one thing it needs a Trusted Types policy for is naming its service worker."""
+WORKER_POLICY: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
+"""What its service worker may do: fetch."""
 DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+PERMISSIONS: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+"""What no page of ours ever asks a browser for."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = logs.get(__name__)
@@ -83,6 +89,8 @@ class Envelope:
             (b"content-security-policy", (PAGE_POLICY if is_page else DATA_POLICY).encode()),
             (b"x-request-id", request_id.encode()),
         ]
+        if is_page:
+            added.append((b"permissions-policy", PERMISSIONS.encode()))
         return [*headers, *(header for header in added if header[0] not in present)]
 
     def _count(self, scope: Any, status: int, seconds: float) -> None:

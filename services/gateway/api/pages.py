@@ -1,4 +1,4 @@
-"""The pages people see in a browser: the welcome page and the style sheet of all pages."""
+"""The pages beside the browser client: the one that stands in for it, and the style sheet of all."""
 
 from litestar import Response, get
 from litestar.enums import MediaType
@@ -10,7 +10,7 @@ REPOSITORY_DOCS = "docs/protocol.md"
 
 @get("/", media_type=MediaType.HTML, sync_to_thread=False, include_in_schema=False)
 def welcome() -> str:
-    """Say what this is, and where to go."""
+    """Say what this is, where to go, and how to have the browser client: for a gateway without it."""
     return page(
         "Welcome",
         element("h1", "Parley"),
@@ -24,7 +24,12 @@ def welcome() -> str:
             element("li", element("a", "Is everything running?", href="/health/ready")),
             element("li", "The protocol in full: ", element("code", REPOSITORY_DOCS), " in the repository"),
         ),
-        element("p", "A client for the browser is not a part of this version.", class_="soft"),
+        element(
+            "p",
+            "The client for the browser is not built here. With Parley's sources on this machine, ",
+            element("code", "make web"),
+            " builds it, or says what it needs for that. Then start this gateway again.",
+        ),
     )
 
 
