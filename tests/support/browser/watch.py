@@ -3,9 +3,11 @@
 import re
 import time
 from collections import deque
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, WebError, WebSocket
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, WebError, WebSocket, Worker
+from playwright.async_api import Error as PlaywrightError
 
 KEPT = 2_000
 SERIOUS = frozenset({"error", "warning", "assert"})
@@ -21,6 +23,11 @@ REPORT_VIOLATIONS = """
 addEventListener('securitypolicyviolation', (event) =>
   console.error('Policy violation:', event.effectiveDirective, event.blockedURI, event.sourceFile ?? '', event.sample));
 """
+REPORT_FROM_WORKER = f"""() => {{
+  {REPORT_VIOLATIONS}
+  addEventListener('error', (event) => console.error('uncaught in the service worker:', event.message));
+  addEventListener('unhandledrejection', (event) => console.error('rejected in the service worker:', event.reason));
+}}"""
 
 
 class Watch:
@@ -39,6 +46,7 @@ class Watch:
         context.on("weberror", self._on_error)
         context.on("request", self._on_request)
         context.on("page", self._on_page)
+        context.on("serviceworker", _report_from)
 
     def allow(self, *patterns: str) -> None:
         """Accept complaints that a pattern is found in, also those that were there before."""
@@ -76,3 +84,8 @@ class Watch:
         parts = urlsplit(url)
         if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != self._host:
             self._note(f"asked another origin: {url}", is_complaint=True)
+
+
+async def _report_from(worker: Worker) -> None:
+    with suppress(PlaywrightError):  # it ended at once
+        await worker.evaluate(REPORT_FROM_WORKER)
