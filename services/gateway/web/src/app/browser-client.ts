@@ -1,0 +1,388 @@
+/** A signed-in user's client in one tab: puts the parts together. */
+
+import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import * as api from '../api/endpoints';
+import { ApiError } from '../api/request';
+import type { Connection } from '../link/transport';
+import type {
+  BlockedPerson,
+  ChosenPresence,
+  ConversationId,
+  Message,
+  MessageId,
+  Person,
+  Profile,
+  Session,
+  Settings,
+  Timeline,
+  Username,
+} from '../protocol';
+import type { Event, OutboxEntry, State } from '../state/model';
+import { initial } from '../state/reduce';
+import type { Storage } from '../storage/storage';
+import type { Client, Loading, Place } from './client';
+import { ConversationList } from './conversation-list';
+import { Exchange } from './exchange';
+import { Keeper } from './keeper';
+import type { TabMessage } from './messages';
+import { Reader } from './reader';
+import { Store } from './store';
+import { lastingTrouble } from './trouble';
+import { Typist } from './typist';
+
+const TICK_MS = 1_000;
+
+/** What a client is told by its maker, and tells it. */
+export interface Surroundings {
+  readonly storage: Storage;
+  readonly update: ReadonlySignal<(() => void) | null>;
+  onEnd(reason: 'none' | 'ended'): void;
+}
+
+export class BrowserClient implements Client {
+  readonly #store: Store;
+  readonly #around: Surroundings;
+  readonly #exchange: Exchange;
+  readonly #reader: Reader;
+  readonly #list: ConversationList;
+  readonly #typist: Typist;
+  readonly #keeper: Keeper;
+  readonly #trouble: ReturnType<typeof lastingTrouble>;
+  readonly #profile: Signal<Profile>;
+  readonly #openId: Signal<ConversationId | null>;
+  readonly #dividerSeq = signal<number | null>(null);
+  readonly #chosen = signal<ChosenPresence>('online');
+  readonly #contentLimit = signal(8_000);
+  readonly #announcement = signal<{ sender: string; content: string; n: number } | null>(null);
+  #ticking: ReturnType<typeof setInterval> | undefined;
+
+  /** Make the client of a user: what this browser keeps of them is there at once. */
+  static async open(profile: Profile, around: Surroundings): Promise<BrowserClient> {
+    const store = new Store(initial(profile));
+    const kept = await around.storage.snapshot().catch(() => null);
+    if (kept) {
+      const conversations = new Map(kept.conversations.map(conversation => [conversation.id, conversation]));
+      store.restore({ ...store.peek(), epoch: kept.epoch, cursors: kept.cursors, conversations });
+    }
+    const openId = signal<ConversationId | null>(null);
+    const exchange = await Exchange.open(profile.id, store, around.storage, openId);
+    return new BrowserClient(profile, store, around, exchange, openId, kept !== null);
+  }
+
+  private constructor(
+    profile: Profile,
+    store: Store,
+    around: Surroundings,
+    exchange: Exchange,
+    openId: Signal<ConversationId | null>,
+    isKept: boolean,
+  ) {
+    this.#store = store;
+    this.#around = around;
+    this.#exchange = exchange;
+    this.#openId = openId;
+    this.#profile = signal(profile);
+    this.#reader = new Reader(store, around.storage);
+    this.#typist = new Typist(frame => exchange.send(frame));
+    this.#keeper = new Keeper(store.state, this.#profile, around.storage);
+    this.#trouble = lastingTrouble(exchange.connection);
+    const deliver = (views: readonly { conversation_id: ConversationId }[]): void => {
+      for (const { conversation_id: id } of views) exchange.deliver(id);
+    };
+    this.#list = new ConversationList(store, deliver, isKept);
+  }
+
+  // ---- What views read -----------------------------------------------------------------------------
+
+  get state(): ReadonlySignal<State> {
+    return this.#store.state;
+  }
+  get profile(): ReadonlySignal<Profile> {
+    return this.#profile;
+  }
+  get connection(): ReadonlySignal<Connection> {
+    return this.#exchange.connection;
+  }
+  get isTroubled(): ReadonlySignal<boolean> {
+    return this.#trouble.isTroubled;
+  }
+  get outbox(): ReadonlySignal<readonly OutboxEntry[]> {
+    return this.#exchange.outbox.entries;
+  }
+  get list(): Client['list'] {
+    return this.#list.progress;
+  }
+  get loading(): ReadonlySignal<ReadonlyMap<ConversationId, Loading>> {
+    return this.#reader.loading;
+  }
+  get chosenPresence(): ReadonlySignal<ChosenPresence> {
+    return this.#chosen;
+  }
+  get contentLimit(): ReadonlySignal<number> {
+    return this.#contentLimit;
+  }
+  get announcement(): Client['announcement'] {
+    return this.#announcement;
+  }
+  get openId(): ReadonlySignal<ConversationId | null> {
+    return this.#openId;
+  }
+  get dividerSeq(): ReadonlySignal<number | null> {
+    return this.#dividerSeq;
+  }
+  get update(): ReadonlySignal<(() => void) | null> {
+    return this.#around.update;
+  }
+
+  // ---- Life ----------------------------------------------------------------------------------------
+
+  /** Begin to work; the state from the last visit is there already. */
+  start(): void {
+    this.#ticking = setInterval(() => {
+      if (this.#store.peek().typing.size > 0) this.#store.dispatch({ kind: 'tick', nowMs: Date.now() });
+    }, TICK_MS);
+    this.#keeper.start();
+    this.#exchange.start({
+      after: event => this.#after(event),
+      onTab: message => this.#onTab(message),
+      onJoined: () => this.#onJoined(),
+      onOtherEpoch: () => this.#onOtherEpoch(),
+      onEnd: reason => this.#around.onEnd(reason),
+    });
+    void this.#list.read();
+    void this.#readProfile();
+  }
+
+  /** End everything that this tab does for the user. */
+  async stop({ keepsCache }: { keepsCache: boolean }): Promise<void> {
+    clearInterval(this.#ticking);
+    this.#list.stop();
+    this.#keeper.stop();
+    this.#trouble.end();
+    this.#exchange.stop();
+    if (!keepsCache) await this.#around.storage.dropCache().catch(() => undefined);
+    this.#around.storage.close();
+  }
+
+  async #readProfile(): Promise<void> {
+    try {
+      this.#profile.value = (await api.me()).user;
+      this.#chosen.value = (await api.chosenPresence()).status;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
+  #after(event: Event): void {
+    if (event.kind === 'synced') {
+      const newest = event.messages.at(-1);
+      if (newest) this.#arrived(newest);
+    } else if (event.kind === 'frame') {
+      const { frame, isLive } = event;
+      if (frame.type === 'message' && isLive) this.#arrived(frame);
+      if (frame.type === 'welcome') {
+        this.#contentLimit.value = frame.limits['content_chars'] ?? this.#contentLimit.peek();
+      }
+    }
+  }
+
+  /** A message of somebody else came into the conversation that is looked at. */
+  #arrived(message: Message): void {
+    const conversation = this.#store.conversation(message.conversation_id);
+    if (message.conversation_id !== this.#openId.peek() || message.sender === this.#store.peek().me.username) return;
+    const sender = conversation?.members.get(message.sender)?.displayName ?? message.sender;
+    this.#announcement.value = { sender, content: message.content, n: (this.#announcement.peek()?.n ?? 0) + 1 };
+    const isSeen = document.visibilityState === 'visible' && document.hasFocus();
+    if (!isSeen && conversation?.firstUnreadSeq === message.seq) this.#dividerSeq.value = message.seq;
+  }
+
+  #onTab(message: TabMessage): void {
+    if (message.kind === 'profile') this.#profile.value = message.profile;
+    if (message.kind === 'chosen') this.#chosen.value = message.presence;
+  }
+
+  #onJoined(): void {
+    this.#exchange.post({ kind: 'chosen', presence: this.#chosen.peek() });
+  }
+
+  #onOtherEpoch(): void {
+    const openId = this.#openId.peek();
+    void this.#around.storage.dropCache().catch(() => undefined);
+    void this.#list.read().then(() => (openId === null ? undefined : this.#reader.open(openId)));
+  }
+
+  // ---- The list and people ---------------------------------------------------------------------------
+
+  loadMoreConversations(): Promise<void> {
+    return this.#list.more();
+  }
+  loadArchived(): Promise<void> {
+    return this.#list.archived();
+  }
+
+  async searchPeople(query: string, aborted: AbortSignal): Promise<Person[]> {
+    return (await api.people(query, aborted)).items;
+  }
+
+  async begin(username: Username): Promise<ConversationId> {
+    const known = this.#with(username);
+    if (known) return known;
+    const [person, page] = await Promise.all([api.person(username), api.history(username, 1)]);
+    const { conversation_id: conversationId } = page;
+    const peer = { username: person.username, displayName: person.display_name };
+    if (page.messages.length > 0) await this.#readConversation(conversationId);
+    else this.#exchange.tell({ kind: 'begun', conversationId, peer });
+    return conversationId;
+  }
+
+  async block(username: Username, isBlocked: boolean): Promise<void> {
+    await api.block(username, isBlocked);
+    const conversationId = this.#with(username);
+    if (conversationId) this.#exchange.tell({ kind: 'kept', conversationId, blocked: isBlocked });
+  }
+
+  async blocked(): Promise<BlockedPerson[]> {
+    return (await api.blocked()).items;
+  }
+
+  #with(username: Username): ConversationId | null {
+    for (const { id, peer } of this.#store.peek().conversations.values()) if (peer === username) return id;
+    return null;
+  }
+
+  // ---- A conversation ------------------------------------------------------------------------------
+
+  async open(id: ConversationId): Promise<void> {
+    if (this.#openId.peek() === id) return;
+    this.close();
+    this.#openId.value = id;
+    if (!this.#store.conversation(id)) await this.#readConversation(id);
+    if (this.#openId.peek() !== id) return;
+    const conversation = this.#store.conversation(id);
+    this.#dividerSeq.value = conversation?.unread ? conversation.firstUnreadSeq : null;
+    await this.#reader.open(id);
+  }
+
+  close(): void {
+    const id = this.#openId.peek();
+    if (id === null) return;
+    this.#openId.value = null;
+    this.#dividerSeq.value = null;
+    this.#typist.type(id, false);
+    this.#store.dispatch({ kind: 'closed', conversationId: id });
+  }
+
+  async #readConversation(id: ConversationId): Promise<void> {
+    try {
+      this.#store.dispatch({ kind: 'conversation', view: await api.conversation(id) });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
+  loadOlder(id: ConversationId): Promise<void> {
+    return this.#reader.older(id);
+  }
+  loadNewer(id: ConversationId): Promise<void> {
+    return this.#reader.newer(id);
+  }
+  jump(id: ConversationId, place: Place): Promise<MessageId | null> {
+    return this.#reader.jump(id, place);
+  }
+  quoted(id: ConversationId, messageId: MessageId): ReadonlySignal<Message | null | undefined> {
+    return this.#reader.quoted(id, messageId);
+  }
+
+  shown(id: ConversationId, seq: number): void {
+    const own = this.#store.conversation(id)?.members.get(this.#store.peek().me.username);
+    if ((own?.readSeq ?? 0) < seq) this.#exchange.read(id, seq);
+  }
+
+  async markRead(id: ConversationId): Promise<void> {
+    const conversation = this.#store.conversation(id);
+    if (conversation) this.shown(id, conversation.lastSeq);
+  }
+
+  async keep(id: ConversationId, change: { muted?: boolean; pinned?: boolean; archived?: boolean }): Promise<void> {
+    const { muted, pinned, archived } = await api.keep(id, change);
+    this.#exchange.tell({ kind: 'kept', conversationId: id, muted, pinned, archived });
+  }
+
+  // ---- Writing -------------------------------------------------------------------------------------
+
+  async send(id: ConversationId, content: string, replyTo?: MessageId): Promise<void> {
+    const conversation = this.#store.conversation(id);
+    const own = conversation?.members.get(this.#store.peek().me.username);
+    await this.#exchange.outbox.add({
+      conversationId: id,
+      to: conversation?.peer ?? null,
+      content,
+      replyTo: replyTo ?? null,
+      seenSeq: own?.readSeq || null,
+    });
+    this.#dividerSeq.value = null;
+    this.#typist.type(id, false);
+  }
+
+  retry(id: string): Promise<void> {
+    return this.#exchange.outbox.retry(id);
+  }
+  retryAll(): Promise<void> {
+    return this.#exchange.outbox.retryAll();
+  }
+  discard(id: string): Promise<void> {
+    return this.#exchange.outbox.discard(id);
+  }
+  async redrive(messageId: MessageId): Promise<void> {
+    await api.redrive(messageId);
+  }
+  timeline(messageId: MessageId): Promise<Timeline> {
+    return api.timeline(messageId);
+  }
+
+  typing(id: ConversationId, isTyping: boolean): void {
+    if (this.#store.conversation(id)?.lastSeq) this.#typist.type(id, isTyping);
+  }
+
+  /** A draft is kept in this browser anyway; what the server could not take goes to it with the next change. */
+  saveDraft(id: ConversationId, draft: string): void {
+    const conversation = this.#store.conversation(id);
+    if (!conversation || conversation.draft === draft) return;
+    this.#exchange.tell({ kind: 'kept', conversationId: id, draft });
+    if (conversation.lastSeq > 0) api.keep(id, { draft }).catch(() => undefined);
+  }
+
+  // ---- The account -----------------------------------------------------------------------------------
+
+  choosePresence(presence: ChosenPresence): void {
+    this.#chosen.value = presence;
+    this.#exchange.post({ kind: 'chosen', presence });
+    this.#exchange.send({ type: 'user_status', status: presence });
+  }
+
+  async changeProfile(change: { display_name?: string; settings?: Partial<Settings> }): Promise<void> {
+    const profile = (await api.changeMe(change)).user;
+    this.#profile.value = profile;
+    this.#exchange.post({ kind: 'profile', profile });
+  }
+
+  changePassword(old: string, fresh: string): Promise<void> {
+    return api.changePassword(old, fresh);
+  }
+  async sessions(): Promise<Session[]> {
+    return (await api.sessions()).items;
+  }
+  endSession(id: string): Promise<void> {
+    return api.endSession(id);
+  }
+
+  async signOut(): Promise<void> {
+    await api.logout();
+    this.#exchange.post({ kind: 'signed-out' });
+    this.#around.onEnd('none');
+  }
+
+  reconnect(): void {
+    this.#exchange.reconnect();
+  }
+}
