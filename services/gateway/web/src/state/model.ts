@@ -36,9 +36,11 @@ export interface Conversation {
   readonly peer: Username | null;
   /** All members by username, oneself included. */
   readonly members: ReadonlyMap<Username, Member>;
+  /** The newest change that is in here: a change above it is still to come. */
+  readonly rev: number;
   readonly lastSeq: number;
   readonly lastMessage: Message | null;
-  /** Messages of others above the own read watermark. Where `isStale`, an upper bound until it is fetched. */
+  /** Messages of others above the own read watermark. Where `isStale`, an estimate until it is fetched. */
   readonly unread: number;
   readonly firstUnreadSeq: number | null;
   readonly muted: boolean;
@@ -83,6 +85,12 @@ export interface State {
   readonly cursors: Readonly<Record<ConversationId, number>>;
   /** Conversations with a hole between live frames, or told to `resync`: fetch what changed after their cursor. */
   readonly behind: ReadonlySet<ConversationId>;
+  /** Those of them where no late frame can help: the server said so, or too much is held back. */
+  readonly told: ReadonlySet<ConversationId>;
+  /** Live messages above a hole, ascending by rev: shown, but not counted before the hole is filled. */
+  readonly heldBack: ReadonlyMap<ConversationId, readonly Message[]>;
+  /** Watermarks of conversations that are not in the list: they hold when those come. */
+  readonly early: ReadonlyMap<ConversationId, ReadonlyMap<Username, Member>>;
   /** The runs of conversations that are or were open in this tab. */
   readonly runs: ReadonlyMap<ConversationId, Run>;
   /** Who types where, and until when (Unix ms by this machine's clock). */
@@ -94,7 +102,10 @@ export interface State {
 
 /** All that can happen to a state. Everything that carries time carries it as a field: `reduce` reads no clock. */
 export type Event =
-  /** A first or fresh list of conversations; those it does not name stay unless `isWhole`. */
+  /**
+   * A first or fresh list of conversations, newest message first. Those it does not name stay; where it `isWhole`
+   * (archived ones included), only what is newer than the list stays.
+   */
   | { kind: 'listed'; views: readonly ConversationView[]; isWhole: boolean }
   /** One conversation read anew. */
   | { kind: 'conversation'; view: ConversationView }
@@ -133,6 +144,8 @@ export type Event =
     }
   /** A conversation that does not exist at the server yet was opened from the search of people. */
   | { kind: 'begun'; conversationId: ConversationId; peer: { username: Username; displayName: string } }
+  /** The conversation is not there any more, or not the user's: all that is held of it is dropped. */
+  | { kind: 'gone'; conversationId: ConversationId }
   /** The run of a conversation is not looked at any more. */
   | { kind: 'closed'; conversationId: ConversationId }
   /** Time went on: who typed until before `nowMs` types no more. */

@@ -1,0 +1,106 @@
+/** The `rev` up to which each conversation is known: live frames, holes between them, and what fills these. */
+
+import type { CaughtUpFrame, ConversationId, Message, ResyncFrame, WelcomeFrame } from '../protocol';
+import { add, put, remove, update, without } from './changes';
+import { addMessage } from './conversations';
+import { initial } from './initial';
+import type { Event, State } from './model';
+import { addCursors, newMember } from './receipts';
+import { cutRun, settleRun } from './runs';
+
+/** So many live messages of a conversation wait above a hole; what comes then is fetched. */
+export const MAX_HELD_BACK = 100;
+/** In so many conversations. */
+export const MAX_HOLES = 100;
+
+type Synced = Extract<Event, { kind: 'synced' }>;
+
+/** Take in a live message. One above a hole waits until the hole is filled. */
+export function addLive(state: State, message: Message): State {
+  const { conversation_id: id, rev } = message;
+  const cursor = state.cursors[id];
+  if (cursor === undefined || rev === cursor + 1) return goOn(moved(addMessage(state, message), id, rev), id);
+  return rev <= cursor ? addMessage(state, message) : holdBack(state, message);
+}
+
+function moved(state: State, id: ConversationId, rev: number): State {
+  return state.cursors[id] === rev ? state : { ...state, cursors: { ...state.cursors, [id]: rev } };
+}
+
+function holdBack(state: State, message: Message): State {
+  const { conversation_id: id, rev } = message;
+  const held = state.heldBack.get(id) ?? [];
+  const place = held.findLastIndex(other => other.rev <= rev) + 1;
+  if (held[place - 1]?.rev === rev) return state;
+  const behind = add(state.behind, id);
+  if (held.length >= MAX_HELD_BACK || (held.length === 0 && state.heldBack.size >= MAX_HOLES)) {
+    return update(state, { behind, told: add(state.told, id) });
+  }
+  return { ...state, behind, heldBack: put(state.heldBack, id, held.toSpliced(place, 0, message)) };
+}
+
+/** The cursor moved: take in what waits and follows on it. */
+function goOn(state: State, id: ConversationId): State {
+  let changed = state;
+  let left = state.heldBack.get(id) ?? [];
+  for (let next = left[0]; next && next.rev <= (changed.cursors[id] ?? 0) + 1; next = left[0]) {
+    changed = moved(addMessage(changed, next), id, Math.max(next.rev, changed.cursors[id] ?? 0));
+    left = left.slice(1);
+  }
+  if (left.length > 0)
+    return update(changed, { heldBack: put(changed.heldBack, id, left), behind: add(changed.behind, id) });
+  const behind = changed.told.has(id) ? changed.behind : remove(changed.behind, id);
+  return update(changed, { heldBack: without(changed.heldBack, id), behind });
+}
+
+/** What was missed has come. */
+export function catchUp(state: State, { cursors, more = [] }: CaughtUpFrame): State {
+  const behind = new Set(more);
+  let changed: State = { ...state, cursors, behind, told: behind };
+  for (const [id, cursor] of Object.entries(cursors)) changed = settle(changed, id, cursor);
+  for (const id of state.heldBack.keys()) changed = goOn(changed, id);
+  return changed;
+}
+
+/** All up to `rev` has come; where that is not so, because another device had it already, it is to be fetched. */
+function settle(state: State, id: ConversationId, rev: number): State {
+  const conversation = state.conversations.get(id);
+  if (!conversation) return cutRun(state, id);
+  if (conversation.rev >= rev) return settleRun(state, id);
+  const stale = { ...conversation, rev, isStale: true };
+  return cutRun({ ...state, conversations: put(state.conversations, id, stale) }, id);
+}
+
+/** Take in a page of what changed after the cursor. */
+export function addSynced(state: State, page: Synced): State {
+  const { conversationId: id, rev, complete } = page;
+  let changed = state;
+  for (const message of page.messages.toSorted((one, other) => one.seq - other.seq))
+    changed = addMessage(changed, message);
+  changed = moved(addCursors(changed, id, page.members), id, Math.max(rev, state.cursors[id] ?? 0));
+  if (complete) changed = settle(update(changed, { told: remove(changed.told, id) }), id, rev);
+  else changed = update(changed, { told: add(changed.told, id), behind: add(changed.behind, id) });
+  return goOn(changed, id);
+}
+
+/**
+ * A conversation is to be fetched. Before `caught_up` its cursor was above what the server has: then nothing held of it
+ * is certain, and what there is comes.
+ */
+export function resync(state: State, { conversation_id: id }: ResyncFrame, isLive: boolean): State {
+  if (id === undefined) return state;
+  if (isLive) return update(state, { behind: add(state.behind, id), told: add(state.told, id) });
+  const conversation = state.conversations.get(id);
+  const changed = { ...moved(state, id, 0), runs: without(state.runs, id), heldBack: without(state.heldBack, id) };
+  if (!conversation) return changed;
+  const names = [...conversation.members.values()];
+  const members = new Map(names.map(({ username, displayName }) => [username, newMember(username, displayName)]));
+  const nothing = { rev: 0, lastSeq: 0, lastMessage: null, unread: 0, firstUnreadSeq: null, isStale: true };
+  return { ...changed, conversations: put(state.conversations, id, { ...conversation, members, ...nothing }) };
+}
+
+/** Another epoch is another history: nothing that is held holds. */
+export function welcome(state: State, { user, epoch }: WelcomeFrame): State {
+  if (state.epoch !== '' && state.epoch !== epoch) return { ...initial(user), epoch };
+  return update(state, { epoch });
+}
