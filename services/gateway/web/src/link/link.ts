@@ -43,7 +43,10 @@ export class Link {
     this.#environment = environment;
     const owner = {
       onChange: () => this.#onChange(),
-      onStop: (why: Stop, reason: string) => this.#halt({ state: 'stopped', why, reason }),
+      onStop: (why: Stop, reason: string) => {
+        this.#halt();
+        this.#tell({ state: 'stopped', why, reason });
+      },
     };
     this.#socket = new Way(environment.connectSocket, host, environment.random, owner);
     this.#polling = new Way(environment.connectPolling, host, environment.random, owner);
@@ -73,8 +76,9 @@ export class Link {
   }
 
   stop(): void {
+    this.#halt();
     this.#sinceMs = Date.now();
-    this.#halt(this.#unconnected());
+    this.#tell(this.#unconnected());
   }
 
   /** Send a frame. False: not connected, or too much waits already; nothing was sent. */
@@ -109,12 +113,11 @@ export class Link {
     this.#publish();
   }
 
-  #halt(connection: Connection): void {
+  #halt(): void {
     this.#stopWatching?.();
     this.#stopWatching = null;
     this.#socket.stop();
     this.#polling.stop();
-    this.#tell(connection);
   }
 
   #publish(): void {

@@ -29,6 +29,7 @@ export class SocketTransport implements Transport {
     () => this.#write({ type: 'ping', n: this.#pings++ }),
     () => this.#end({ code: 0, reason: '', stop: null, afterMs: 0 }),
   );
+  readonly #listening = new AbortController();
   readonly #startedMs = Date.now();
   readonly #limit: ReturnType<typeof setTimeout>;
   #socket: WebSocket | null = null;
@@ -51,9 +52,10 @@ export class SocketTransport implements Transport {
       return;
     }
     this.#limit = setTimeout(() => this.#end(unreached), CONNECT_MS);
-    this.#socket.onopen = () => this.#write(this.#host.hello());
-    this.#socket.onmessage = event => this.#onMessage(event.data);
-    this.#socket.onclose = event => this.#onClose(event);
+    const { signal } = this.#listening;
+    this.#socket.addEventListener('open', () => this.#write(this.#host.hello()), { signal });
+    this.#socket.addEventListener('message', event => this.#onMessage(event.data), { signal });
+    this.#socket.addEventListener('close', event => this.#onClose(event), { signal });
   }
 
   /** How many frames of the server could not be read; they are ignored. */
@@ -73,11 +75,9 @@ export class SocketTransport implements Transport {
     this.#isOpen = false;
     clearTimeout(this.#limit);
     this.#life.end();
-    const socket = this.#socket;
+    this.#listening.abort();
+    this.#socket?.close();
     this.#socket = null;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 
   #write(frame: ClientFrame): boolean {
