@@ -1,19 +1,18 @@
 /** What the browser's profile remembers beside the stores of its users. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type * as local from '../src/storage/local';
 import { ANN } from './support/samples';
 
-type Local = typeof import('../src/storage/local');
-
 /** As another page load would see it. */
-async function load(): Promise<Local> {
+async function load(): Promise<typeof local> {
   vi.resetModules();
   return import('../src/storage/local');
 }
 
 beforeEach(() => {
   localStorage.clear();
-  vi.stubGlobal('BroadcastChannel', class {});
+  vi.stubGlobal('BroadcastChannel', () => undefined);
   vi.stubGlobal('navigator', { locks: { request: () => undefined } });
 });
 
@@ -40,10 +39,10 @@ describe('the last user', () => {
 
   it('is nobody where storage is disabled', async () => {
     vi.stubGlobal('localStorage', undefined);
-    const local = await load();
-    local.rememberUser(ANN);
-    local.forgetUser();
-    expect(local.rememberedUser()).toBeNull();
+    const tab = await load();
+    tab.rememberUser(ANN);
+    tab.forgetUser();
+    expect(tab.rememberedUser()).toBeNull();
   });
 });
 
@@ -65,7 +64,7 @@ describe('the device', () => {
 
   it('stays the same in a tab where storage is disabled', async () => {
     vi.stubGlobal('localStorage', undefined);
-    const local = await load();
-    expect(local.deviceId()).toBe(local.deviceId());
+    const tab = await load();
+    expect(tab.deviceId()).toBe(tab.deviceId());
   });
 });

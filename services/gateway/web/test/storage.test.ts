@@ -1,7 +1,6 @@
 /** What a browser keeps of a user in IndexedDB. */
 
-import { IDBFactory } from 'fake-indexeddb';
-import 'fake-indexeddb/auto';
+import * as fake from 'fake-indexeddb';
 import { openDB } from 'idb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Message } from '../src/protocol';
@@ -14,7 +13,8 @@ const USER = ANN.id;
 const opened: Storage[] = [];
 
 beforeEach(() => {
-  vi.stubGlobal('indexedDB', new IDBFactory());
+  for (const [name, value] of Object.entries(fake)) if (name.startsWith('IDB')) vi.stubGlobal(name, value);
+  vi.stubGlobal('indexedDB', new fake.IDBFactory());
 });
 
 afterEach(() => {
