@@ -1,16 +1,18 @@
 import preact from '@preact/preset-vite';
+import type { ProxyOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { compressed } from './plugins/compress.ts';
 import { offlineShell } from './plugins/shell.ts';
 
-const GATEWAY = process.env['PARLEY_GATEWAY'] ?? 'http://127.0.0.1:8000';
+/** The running gateway which the development server passes requests on to. */
+const GATEWAY = `http://127.0.0.1:${process.env['PARLEY_PORT'] ?? 8080}`;
 const MAX_SCRIPT_BYTES = 60 * 1024;
 
 export default defineConfig({
   plugins: [preact(), offlineShell(), compressed(MAX_SCRIPT_BYTES)],
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': GATEWAY, '/health': GATEWAY, '/problems': GATEWAY, '/ws': { target: GATEWAY, ws: true } },
+    proxy: { '^/(api|messages|schema|health|problems)(/|$)': toGateway(), '^/ws$': toGateway() },
   },
   build: {
     target: 'es2023',
@@ -23,3 +25,8 @@ export default defineConfig({
   },
   test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'], passWithNoTests: true },
 });
+
+/** Passes on under the gateway's own origin: it takes requests that change something from its own pages alone. */
+function toGateway(): ProxyOptions {
+  return { target: GATEWAY, ws: true, changeOrigin: true, headers: { origin: GATEWAY } };
+}

@@ -11,13 +11,10 @@ const TEXT = /\.(?:html|js|css|svg|webmanifest|json|txt)$/;
  * Fails where the page's scripts together are larger than `maxScriptBytes`, gzipped.
  */
 export function compressed(maxScriptBytes: number): Plugin {
-  let directory = '';
   return {
     name: 'parley-compressed',
-    configResolved(config) {
-      directory = config.build.outDir;
-    },
-    closeBundle() {
+    apply: 'build',
+    writeBundle({ dir: directory = 'dist' }) {
       let scripts = 0;
       for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
         if (!TEXT.test(name)) continue;

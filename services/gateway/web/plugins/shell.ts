@@ -10,6 +10,7 @@ const PUBLIC_FILES = ['/icon.svg', '/manifest.webmanifest'];
 export function offlineShell(): Plugin {
   return {
     name: 'parley-offline-shell',
+    apply: 'build',
     generateBundle: {
       order: 'post', // index.html is in the bundle only then
       handler(_options, bundle) {

@@ -3,4 +3,4 @@ import { installServiceWorker } from './install';
 
 const root = document.getElementById('app');
 if (root) render(<h1>Parley</h1>, root);
-installServiceWorker(apply => apply());
+installServiceWorker(() => undefined);
