@@ -12,8 +12,9 @@ import { ANN, conversation, message, outboxEntry } from './support/samples';
 const USER = ANN.id;
 const opened: Storage[] = [];
 
+for (const [name, value] of Object.entries(fake)) if (name.startsWith('IDB')) Reflect.set(globalThis, name, value);
+
 beforeEach(() => {
-  for (const [name, value] of Object.entries(fake)) if (name.startsWith('IDB')) vi.stubGlobal(name, value);
   vi.stubGlobal('indexedDB', new fake.IDBFactory());
 });
 
