@@ -28,8 +28,8 @@ export class Mender {
 
   start(): void {
     this.#end ??= effect(() => {
-      const { behind, conversations } = this.#store.state.value;
-      for (const [id, why] of behind) this.#mend(id, why === 'hole' ? HOLE_MS : 0);
+      const { behind, told, conversations } = this.#store.state.value;
+      for (const id of behind) this.#mend(id, told.has(id) ? 0 : HOLE_MS);
       for (const conversation of conversations.values()) if (conversation.isStale) this.#plan(STALE_MS);
     });
   }
@@ -84,7 +84,8 @@ export class Mender {
       this.#store.dispatch({ kind: 'conversation', view: await api.conversation(id) });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.isRetryable && this.#end) this.#plan(RETRY_MS);
+      if (error.code === 'not_found') this.#store.dispatch({ kind: 'gone', conversationId: id });
+      else if (error.isRetryable && this.#end) this.#plan(RETRY_MS);
     } finally {
       this.#reading.delete(id);
     }
