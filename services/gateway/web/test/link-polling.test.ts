@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectPolling } from '../src/link/polling';
 import type { Transport } from '../src/link/transport';
-import type { Message, SyncPage } from '../src/protocol';
+import type { Message, PresenceItem, SyncPage } from '../src/protocol';
 import { FakeServer, synced } from './support/fake-server';
 import { FakeHost } from './support/fake-socket';
 import { endFakeTimers } from './support/timers';
@@ -24,6 +24,8 @@ const PAGE: SyncPage = {
   rev: 8,
   complete: true,
 };
+const TYPING = { conversation_id: 'c1', user: 'ben', state: 'start', ttl_ms: 7_000 } as const;
+const THERE: PresenceItem = { user: 'ben', status: 'online' };
 
 let server: FakeServer;
 let host: FakeHost;
@@ -52,7 +54,7 @@ async function open(): Promise<void> {
 }
 
 describe('polling', () => {
-  it('asks without waiting first, then waits 25 s for what comes', async () => {
+  it('asks without waiting first, then waits for what comes', async () => {
     expect(server.last().method).toBe('POST');
     expect(server.last().body).toEqual({ epoch: 'e1', cursors: { c1: 7 }, wait_s: 0, watch: ['ben'] });
     expect(host.opened).toBe(0);
@@ -60,16 +62,38 @@ describe('polling', () => {
     expect(host.opened).toBe(1);
     host.cursors = { c1: 8 };
     await vi.advanceTimersByTimeAsync(200);
-    expect(server.last().body).toEqual({ epoch: 'e1', cursors: { c1: 8 }, wait_s: 25, watch: ['ben'] });
+    expect(server.last().body).toEqual({ epoch: 'e1', cursors: { c1: 8 }, wait_s: 2, watch: ['ben'] });
     await server.last().answer(synced());
     expect(host.opened).toBe(1);
+  });
+
+  it('waits longer the longer nothing comes, 25 s at most, and shortly after news', async () => {
+    const waits: unknown[] = [];
+    const answers = [
+      {},
+      {},
+      {},
+      {},
+      {},
+      {},
+      { conversations: [PAGE] },
+      {},
+      { typing: [TYPING] },
+      { presence: [THERE] },
+    ];
+    for (const answer of answers) {
+      await server.last().answer(synced(answer));
+      await vi.advanceTimersByTimeAsync(200);
+      waits.push((server.last().body as { wait_s: number }).wait_s);
+    }
+    expect(waits).toEqual([2, 4, 8, 16, 25, 25, 1, 2, 1, 2]);
   });
 
   it('asks without an epoch, and of nothing, where nothing is known', async () => {
     host.epoch = undefined;
     host.cursors = {};
     await open();
-    expect(server.last().body).toEqual({ cursors: {}, wait_s: 25, watch: ['ben'] });
+    expect(server.last().body).toEqual({ cursors: {}, wait_s: 2, watch: ['ben'] });
   });
 
   it('tells an answer as frames: pages, where one stands, who types, who is there', async () => {
@@ -80,13 +104,11 @@ describe('polling', () => {
     ]);
     host.frames.length = 0;
     await vi.advanceTimersByTimeAsync(200);
-    const typing = { conversation_id: 'c1', user: 'ben', state: 'start', ttl_ms: 7_000 } as const;
-    const presence = { user: 'ben', status: 'online' } as const;
-    await server.last().answer(synced({ typing: [typing], presence: [presence] }));
+    await server.last().answer(synced({ typing: [TYPING], presence: [THERE] }));
     expect(host.frames).toEqual([
       { frame: { type: 'caught_up', replayed: 0, cursors: {} }, isLive: true },
-      { frame: { type: 'typing', ...typing }, isLive: true },
-      { frame: { type: 'user_status', ...presence }, isLive: true },
+      { frame: { type: 'typing', ...TYPING }, isLive: true },
+      { frame: { type: 'user_status', ...THERE }, isLive: true },
     ]);
   });
 
@@ -97,6 +119,14 @@ describe('polling', () => {
       await vi.advanceTimersByTimeAsync(200);
     }
     expect(host.got('sync_page')).toHaveLength(5);
+  });
+
+  it('tells how somebody is where it is not as before', async () => {
+    for (const presence of [THERE, THERE, { ...THERE, status: 'away' }, THERE] as const) {
+      await server.last().answer(synced({ presence: [presence] }));
+      await vi.advanceTimersByTimeAsync(200);
+    }
+    expect(host.got('user_status').map(({ status }) => status)).toEqual(['online', 'away', 'online']);
   });
 
   it('tells another epoch before anything else, as a welcome', async () => {
@@ -159,7 +189,7 @@ describe('a poll that fails', () => {
 
   it('ends it where no answer comes in time', async () => {
     await open();
-    await vi.advanceTimersByTimeAsync(39_999);
+    await vi.advanceTimersByTimeAsync(16_999); // it asked for a wait of 2 s
     expect(host.endings).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
     expect(host.endings).toHaveLength(1);
@@ -189,8 +219,8 @@ describe('a poll that fails', () => {
     transport.probe();
     await vi.advanceTimersByTimeAsync(200);
     await server.last().answer(synced());
-    await vi.advanceTimersByTimeAsync(20_000);
-    expect(server.last().body).toMatchObject({ wait_s: 25 });
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(server.last().body).toMatchObject({ wait_s: 4 });
     expect(host.endings).toEqual([]);
   });
 });

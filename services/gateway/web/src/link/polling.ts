@@ -7,7 +7,9 @@ import { Carrier } from './carrier';
 import { pause } from './pause';
 import type { Connect, Ending, Host, Transport } from './transport';
 
-const WAIT_S = 25;
+/** The longest wait. After news it is 1 s, then twice as long each time: what comes between two polls, and is no
+ * message, does not end the wait of the second one, and receipts come soon after messages. */
+const MOST_WAIT_S = 25;
 /** The server answers a question within that, beside the wait it is asked for. */
 const ANSWER_MS = 15_000;
 const PROBE_MS = 5_000;
@@ -23,11 +25,13 @@ class PollingTransport implements Transport {
   readonly #onEnd: (ending: Ending) => void;
   readonly #life = new AbortController();
   readonly #carrier: Carrier;
-  /** What was told last of each conversation: most of them are the same in the next answer. */
+  /** What was told last of each conversation and person: most of it is the same in the next answer. */
   readonly #told = new Map<string, string>();
   #poll = new AbortController();
   #isOpen = false;
   #isProbing = false;
+  /** Answers in a row that told nothing. */
+  #quiet = 0;
 
   constructor(host: Host, onOpen: () => void, onEnd: (ending: Ending) => void) {
     this.#host = host;
@@ -86,7 +90,7 @@ class PollingTransport implements Transport {
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { epoch, cursors } = this.#host.hello();
-    const waitS = this.#isOpen && !this.#isProbing ? WAIT_S : 0;
+    const waitS = this.#isOpen && !this.#isProbing ? Math.min(MOST_WAIT_S, 2 ** this.#quiet) : 0;
     const timeoutMs = this.#isProbing ? PROBE_MS : waitS * 1000 + ANSWER_MS;
     const question = { ...(epoch === undefined ? {} : { epoch }), cursors: cursors ?? {}, wait_s: waitS };
     const answer = await api.sync({ ...question, watch: this.#host.watched() }, { signal, timeoutMs });
@@ -102,14 +106,16 @@ class PollingTransport implements Transport {
     const isLive = this.#isOpen;
     const tell = this.#host.onFrame.bind(this.#host);
     if (answer.epoch !== knownEpoch) this.#tellEpoch(answer.epoch);
-    for (const page of answer.conversations) {
-      if (this.#isNews(page)) tell({ type: 'sync_page', re: '', ...page }, isLive);
-    }
-    const replayed = answer.conversations.reduce((sum, page) => sum + page.messages.length, 0);
+    const pages = answer.conversations.filter(page => this.#isNews(page));
+    for (const page of pages) tell({ type: 'sync_page', re: '', ...page }, isLive);
+    const replayed = pages.reduce((sum, page) => sum + page.messages.length, 0);
     const more = answer.more.length > 0 ? { more: answer.more } : {};
     tell({ type: 'caught_up', replayed, cursors: answer.cursors, ...more }, isLive);
     for (const typing of answer.typing) tell({ type: 'typing', ...typing }, isLive);
-    for (const presence of answer.presence) tell({ type: 'user_status', ...presence }, isLive);
+    for (const presence of answer.presence) {
+      if (this.#isOther(`user ${presence.user}`, presence)) tell({ type: 'user_status', ...presence }, isLive);
+    }
+    this.#quiet = pages.length + answer.typing.length > 0 ? 0 : this.#quiet + 1;
   }
 
   #tellEpoch(epoch: string): void {
@@ -120,7 +126,7 @@ class PollingTransport implements Transport {
         session_id: '',
         user: this.#host.user(),
         epoch,
-        heartbeat_ms: WAIT_S * 1000,
+        heartbeat_ms: MOST_WAIT_S * 1000,
         limits: {},
         server_time: new Date().toISOString(),
       },
@@ -129,10 +135,14 @@ class PollingTransport implements Transport {
   }
 
   #isNews({ conversation_id: id, messages, members, rev, complete }: SyncPage): boolean {
-    const now = JSON.stringify([rev, complete, members]);
-    const isSame = messages.length === 0 && this.#told.get(id) === now;
-    this.#told.set(id, now);
-    return !isSame;
+    return this.#isOther(`conversation ${id}`, [rev, complete, members]) || messages.length > 0;
+  }
+
+  #isOther(subject: string, value: unknown): boolean {
+    const now = JSON.stringify(value);
+    if (this.#told.get(subject) === now) return false;
+    this.#told.set(subject, now);
+    return true;
   }
 
   #end(error: ApiError): void {

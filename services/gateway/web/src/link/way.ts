@@ -66,7 +66,7 @@ export class Way {
   hurry(mostMs: number): void {
     if (this.#isOpen) this.#transport?.probe();
     if (this.#timer === undefined) return;
-    const atMs = Math.max(this.#notBeforeMs, Date.now() + this.#random() * mostMs);
+    const atMs = Math.max(this.#notBeforeMs, Date.now() + Math.round(this.#random() * mostMs));
     if (atMs < this.#tryAtMs) this.#plan(atMs);
   }
 
@@ -103,18 +103,21 @@ export class Way {
     }
     const now = Date.now();
     this.#notBeforeMs = now + afterMs;
-    this.#plan(this.#notBeforeMs + this.#backoff.ended(now));
+    this.#plan(this.#notBeforeMs + Math.round(this.#backoff.ended(now)));
     this.#owner.onChange();
   }
 
   #plan(atMs: number): void {
     this.#forgetPlan();
     this.#tryAtMs = atMs;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#try();
-      this.#owner.onChange();
-    }, atMs - Date.now());
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#try();
+        this.#owner.onChange();
+      },
+      Math.max(0, atMs - Date.now()),
+    );
   }
 
   #forgetPlan(): void {
