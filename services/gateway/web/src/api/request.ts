@@ -116,6 +116,11 @@ function withQuery(path: string, query: RequestOptions['query']): string {
   return `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 }
 
+/** Whether this browser holds a session, as far as pages can know: its cookie itself is not for them. */
+export function hasSession(): boolean {
+  return csrfToken() !== '';
+}
+
 /** The token is in a cookie that pages may read; its name has a prefix where the server knows that it is under https. */
 function csrfToken(): string {
   const cookies = document.cookie.split('; ');

@@ -37,6 +37,8 @@ export interface Surroundings {
   readonly storage: Storage;
   readonly update: ReadonlySignal<(() => void) | null>;
   onEnd(reason: 'none' | 'ended'): void;
+  /** The session in this browser is another user's. */
+  onOther(): void;
 }
 
 export class BrowserClient implements Client {
@@ -148,6 +150,7 @@ export class BrowserClient implements Client {
       onJoined: () => this.#onJoined(),
       onOtherEpoch: () => this.#onOtherEpoch(),
       onEnd: reason => this.#around.onEnd(reason),
+      onOther: () => this.#around.onOther(),
     });
     void this.#list.read();
     void this.#readProfile();

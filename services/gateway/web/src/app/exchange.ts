@@ -29,6 +29,8 @@ export interface ExchangeOwner {
   onOtherEpoch(): void;
   /** The session is over. */
   onEnd(reason: 'none' | 'ended'): void;
+  /** The session in this browser is another user's. */
+  onOther(): void;
 }
 
 export class Exchange {
@@ -241,7 +243,11 @@ export class Exchange {
   #onFrame(frame: ServerFrame, isLive: boolean): void {
     switch (frame.type) {
       case 'welcome': {
-        const { epoch } = this.#store.peek();
+        const { epoch, me } = this.#store.peek();
+        if (frame.user.id !== me.id) {
+          this.#owner?.onOther();
+          break;
+        }
         this.tell({ kind: 'frame', frame, isLive, nowMs: Date.now() });
         if (epoch !== '' && epoch !== frame.epoch) this.#owner?.onOtherEpoch();
         break;

@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, signal } from '@preact/signals';
 import * as api from '../api/endpoints';
-import { ApiError, onSignedOut } from '../api/request';
+import { ApiError, hasSession, onSignedOut } from '../api/request';
 import type { Profile, User } from '../protocol';
 import { forgetUser, openStorage, rememberedUser, rememberUser, wipe } from '../storage/database';
 import { installServiceWorker } from '../install';
@@ -30,16 +30,20 @@ export async function bootSession(): Promise<void> {
     update.value = apply;
   });
   const remembered = rememberedUser();
-  if (remembered) {
-    await start(remembered);
-    return;
-  }
+  if (remembered) await start(remembered);
+  else await startAsWhoeverHasTheSession();
+}
+
+async function startAsWhoeverHasTheSession(): Promise<void> {
   try {
-    await start((await api.me()).user);
+    if (hasSession()) {
+      await start((await api.me()).user);
+      return;
+    }
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    current.value = { kind: 'signed-out', reason: 'none' };
   }
+  current.value = { kind: 'signed-out', reason: 'none' };
 }
 
 /** Go on as the user who has just registered or signed in. */
@@ -59,10 +63,17 @@ async function start(profile: Profile): Promise<void> {
   await running?.stop({ keepsCache: true });
   rememberUser(profile);
   const storage = await openStorage(profile.id);
-  running = await BrowserClient.open(profile, { storage, update, onEnd: reason => void end(profile, reason) });
+  running = await BrowserClient.open(profile, { storage, update, onEnd: reason => void end(profile, reason), onOther });
   onSignedOut.handler = () => void end(profile, 'ended');
   current.value = { kind: 'signed-in', client: running };
   running.start();
+}
+
+/** The session is another user's than the one remembered: somebody signed in in another tab. */
+function onOther(): void {
+  forgetUser();
+  current.value = { kind: 'starting' };
+  void startAsWhoeverHasTheSession();
 }
 
 /**
