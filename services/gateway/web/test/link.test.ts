@@ -228,6 +228,16 @@ describe('polling in the place of a socket', () => {
     expect(polls.all).toHaveLength(2);
   });
 
+  it('does not begin while the server wants to be left alone', () => {
+    failTries(2);
+    sockets.last.end({ code: 4429, afterMs: 10_000 });
+    wakings?.onOnline();
+    vi.advanceTimersByTime(9_999);
+    expect(polls.all).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    expect(polls.all).toHaveLength(1);
+  });
+
   it('does not begin when a good connection breaks', () => {
     failTries(2);
     sockets.last.open();

@@ -109,7 +109,7 @@ export class Link {
 
   #onChange(): void {
     if (this.#socket.transport) this.#polling.stop();
-    else if (this.#socket.tries >= TRIES) this.#polling.start();
+    else if (this.#socket.tries >= TRIES) this.#polling.start(this.#socket.notBeforeMs);
     this.#publish();
   }
 

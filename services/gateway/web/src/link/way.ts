@@ -49,8 +49,17 @@ export class Way {
     return this.#tryAtMs;
   }
 
-  start(): void {
-    if (!this.isRunning) this.#try();
+  /** Until then (Unix ms) the server wants to be left alone. */
+  get notBeforeMs(): number {
+    return this.#notBeforeMs;
+  }
+
+  /** Begin, but not before that (Unix ms). */
+  start(notBeforeMs = 0): void {
+    if (this.isRunning) return;
+    this.#notBeforeMs = notBeforeMs;
+    if (notBeforeMs > Date.now()) this.#plan(notBeforeMs);
+    else this.#try();
   }
 
   stop(): void {
