@@ -87,6 +87,8 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         if not settings.rate_limits:
             _log.warning("RATE_LIMITS_ARE_OFF", setting="PARLEY_RATE_LIMITS=off", meant_for="load tests only")
+        if not client.is_built(web):
+            _log.warning("client_is_not_built", directory=str(web), build_it_by="make web")
         async with accounts, passwords:
             await connection.open()
             connection.on_reconnect += [proofs.forget_all, accounts.forget_all]

@@ -58,12 +58,17 @@ class _File:
         )
 
 
+def is_built(directory: Path) -> bool:
+    """Tell whether a directory holds the client."""
+    return (directory / _PAGE).is_file()
+
+
 def client_handlers(directory: Path) -> list[HTTPRouteHandler]:
     """Serve the client that was built into a directory; none if there is no such client.
 
     What is not one of its files when this is called is not served: no address is ever turned into a path.
     """
-    if not (directory / _PAGE).is_file():
+    if not is_built(directory):
         return []
     files = _read(directory)
     assets = {name.removeprefix(_ASSETS): files.pop(name) for name in list(files) if name.startswith(_ASSETS)}

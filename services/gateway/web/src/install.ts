@@ -35,13 +35,13 @@ function reloadOnTakeover(workers: ServiceWorkerContainer): void {
 }
 
 function watch(registration: ServiceWorkerRegistration, onUpdate: (apply: () => void) => void): void {
-  const announce = (worker: ServiceWorker): void => onUpdate(() => worker.postMessage('skip-waiting'));
-  const { active, waiting } = registration;
-  if (active && waiting) announce(waiting);
+  // Whichever waits by then: a build may be overtaken by the next one.
+  const announce = (): void => onUpdate(() => registration.waiting?.postMessage('skip-waiting'));
+  if (registration.active && registration.waiting) announce();
   registration.addEventListener('updatefound', () => {
     const worker = registration.installing;
     worker?.addEventListener('statechange', () => {
-      if (worker.state === 'installed' && registration.active) announce(worker);
+      if (worker.state === 'installed' && registration.active) announce();
     });
   });
   checkNowAndThen(registration);
