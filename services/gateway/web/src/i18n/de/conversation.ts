@@ -4,7 +4,18 @@ import { plurals } from '../plural';
 const plural = plurals('de');
 
 export const conversation: Catalogue['conversation'] = {
-  lastSeen: when => `zuletzt da: ${when}`,
+  lastSeen: {
+    justNow: 'zuletzt gerade eben da',
+    minutes: count =>
+      plural(count, {
+        one: 'zuletzt vor # Minute da',
+        other: 'zuletzt vor # Minuten da',
+      }),
+    today: clock => `zuletzt um ${clock} da`,
+    yesterday: clock => `zuletzt gestern um ${clock} da`,
+    weekday: (weekday, clock) => `zuletzt am ${weekday} um ${clock} da`,
+    date: date => `zuletzt am ${date} da`,
+  },
   members: count => plural(count, { one: '# Mitglied', other: '# Mitglieder' }),
   options: 'Optionen dieses Gesprächs',
   jumpToDate: 'Zu einem Datum springen',
@@ -22,6 +33,8 @@ export const conversation: Catalogue['conversation'] = {
   blockText: name =>
     `Ihr könnt einander dann nicht schreiben und seht nicht, ob der andere da ist oder tippt. Was ihr geschrieben habt, bleibt. ${name} erfährt davon nichts.`,
 
+  today: 'Heute',
+  yesterday: 'Gestern',
   messages: title => `Nachrichten mit ${title}`,
   message: 'Nachricht',
   youSaid: 'Du',
@@ -51,7 +64,10 @@ export const conversation: Catalogue['conversation'] = {
   delete: 'Löschen',
   retryAll: count => plural(count, { one: 'Noch einmal', other: 'Alle # noch einmal' }),
   failedCount: count =>
-    plural(count, { one: '# Nachricht wurde nicht gesendet.', other: '# Nachrichten wurden nicht gesendet.' }),
+    plural(count, {
+      one: '# Nachricht wurde nicht gesendet.',
+      other: '# Nachrichten wurden nicht gesendet.',
+    }),
   notSent: {
     blocked: name => `Nicht gesendet: Du und ${name} könnt einander gerade nicht schreiben.`,
     not_found: name => `Nicht gesendet: ${name} ist nicht zu finden.`,

@@ -5,7 +5,18 @@ const plural = plurals('en');
 /** The pane of one conversation. Times and dates come as text that is ready to be shown. */
 export const conversation = {
   // The header
-  lastSeen: (when: string) => `last seen ${when}`,
+  lastSeen: {
+    justNow: 'last seen just now',
+    minutes: (count: number) =>
+      plural(count, {
+        one: 'last seen # minute ago',
+        other: 'last seen # minutes ago',
+      }),
+    today: (clock: string) => `last seen at ${clock}`,
+    yesterday: (clock: string) => `last seen yesterday at ${clock}`,
+    weekday: (weekday: string, clock: string) => `last seen ${weekday} at ${clock}`,
+    date: (date: string) => `last seen ${date}`,
+  },
   members: (count: number) => plural(count, { one: '# member', other: '# members' }),
   options: 'Conversation options',
   jumpToDate: 'Jump to a date',
@@ -24,6 +35,8 @@ export const conversation = {
     `${name} can't write to you then, and you can't write to ${name}. Neither of you sees when the other is online or typing. What was said stays.`,
 
   // The list
+  today: 'Today',
+  yesterday: 'Yesterday',
   messages: (title: string) => `Messages with ${title}`,
   message: 'Message',
   youSaid: 'You',
@@ -54,7 +67,11 @@ export const conversation = {
   tryAgain: 'Try again',
   delete: 'Delete',
   retryAll: (count: number) => plural(count, { one: 'Try again', other: 'Try all # again' }),
-  failedCount: (count: number) => plural(count, { one: '# message was not sent.', other: '# messages were not sent.' }),
+  failedCount: (count: number) =>
+    plural(count, {
+      one: '# message was not sent.',
+      other: '# messages were not sent.',
+    }),
   notSent: {
     blocked: (name: string) => `Not sent: you and ${name} can't write to each other now.`,
     not_found: (name: string) => `Not sent: ${name} can't be found.`,
@@ -102,7 +119,11 @@ export const conversation = {
   send: 'Send',
   write: (title: string) => `Message to ${title}`,
   counter: (length: string, limit: string) => `${length} of ${limit}`,
-  tooLong: (over: number) => plural(over, { one: '# character too many', other: '# characters too many' }),
+  tooLong: (over: number) =>
+    plural(over, {
+      one: '# character too many',
+      other: '# characters too many',
+    }),
   replyingTo: (name: string) => `Reply to ${name}`,
   replyingToSelf: 'Reply to yourself',
   cancelReply: 'Cancel reply',
