@@ -294,7 +294,7 @@ export interface Session {
 
 /** A message of a page, with what its sender would see of its way. */
 export interface MessageItem extends Message {
-  status: 'queued' | 'sent' | 'delivered' | 'read';
+  status: 'sent' | 'delivered' | 'read';
   delivered_at: Time | null;
   read_at: Time | null;
 }
