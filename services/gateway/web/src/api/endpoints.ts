@@ -74,7 +74,8 @@ export const message = (id: MessageId, signal?: AbortSignal): Promise<MessageIte
 export const messageStatus = (id: MessageId, signal?: AbortSignal): Promise<MessageStatus> =>
   request('GET', `/api/v1/messages/${part(id)}/status`, { signal });
 export const timeline = (id: MessageId): Promise<Timeline> => request('GET', `/api/v1/messages/${part(id)}/timeline`);
-export const redrive = (id: MessageId): Promise<{ items: QueueItem[] }> => request('POST', `/api/v1/queue/${part(id)}/retry`);
+export const redrive = (id: MessageId): Promise<{ items: QueueItem[] }> =>
+  request('POST', `/api/v1/queue/${part(id)}/retry`);
 
 /** Send what a frame would send; 202 answers with `status` "queued". */
 export const send = (frame: SendFrame, signal?: AbortSignal): Promise<SentMessage | QueuedMessage> => {
