@@ -8,7 +8,7 @@ export interface Anchor {
 }
 
 export function rowsOf(scroller: Element): NodeListOf<HTMLElement> {
-  return scroller.querySelectorAll<HTMLElement>("[data-key]");
+  return scroller.querySelectorAll<HTMLElement>('[data-key]');
 }
 
 export function rowOf(scroller: Element, key: string): HTMLElement | null {
@@ -19,10 +19,7 @@ export function rowOf(scroller: Element, key: string): HTMLElement | null {
  * Index of the first row for which `isBelow` holds, by its place in the window; the number of rows where there is none.
  * Rows are in order, so this looks at few of them.
  */
-export function firstRow(
-  rows: NodeListOf<HTMLElement>,
-  isBelow: (box: DOMRect) => boolean,
-): number {
+export function firstRow(rows: NodeListOf<HTMLElement>, isBelow: (box: DOMRect) => boolean): number {
   let low = 0;
   let high = rows.length;
   while (low < high) {
@@ -38,15 +35,15 @@ export function firstRow(
 export function capture(scroller: Element): Anchor | null {
   const rows = rowsOf(scroller);
   const view = scroller.getBoundingClientRect();
-  let index = firstRow(rows, (box) => box.top >= view.top);
+  let index = firstRow(rows, box => box.top >= view.top);
   // What is loaded before the first row changes its shape, so the next one is better where it is on the screen, too.
   const next = rows[index + 1];
   if (index === 0 && next && next.getBoundingClientRect().top < view.bottom) index = 1;
   const row = rows[Math.min(index, rows.length - 1)];
-  return row?.dataset["key"] === undefined
+  return row?.dataset['key'] === undefined
     ? null
     : {
-        key: row.dataset["key"],
+        key: row.dataset['key'],
         top: row.getBoundingClientRect().top - view.top,
       };
 }

@@ -1,19 +1,19 @@
-import type { Signal } from "@preact/signals";
-import type { JSX, RefObject, TargetedKeyboardEvent } from "preact";
-import { useEffect, useId, useLayoutEffect } from "preact/hooks";
-import type { Message } from "../../protocol";
-import type { Conversation } from "../../state/model";
-import { useClient } from "../context";
-import { enterSends } from "../preferences";
-import { IconButton } from "../widgets/button";
-import { Icon } from "../widgets/icon";
-import { showToast } from "../widgets/toasts";
-import { useLocale, useWords } from "../words";
-import { Closed } from "./closed";
-import { useDraft } from "./draft";
-import { lengthOf } from "./length";
-import { nameOf } from "./names";
-import { useTypingNotice } from "./typing-notice";
+import type { Signal } from '@preact/signals';
+import type { JSX, RefObject, TargetedKeyboardEvent } from 'preact';
+import { useEffect, useId, useLayoutEffect } from 'preact/hooks';
+import type { Message } from '../../protocol';
+import type { Conversation } from '../../state/model';
+import { useClient } from '../context';
+import { enterSends } from '../preferences';
+import { IconButton } from '../widgets/button';
+import { Icon } from '../widgets/icon';
+import { showToast } from '../widgets/toasts';
+import { useLocale, useWords } from '../words';
+import { Closed } from './closed';
+import { useDraft } from './draft';
+import { lengthOf } from './length';
+import { nameOf } from './names';
+import { useTypingNotice } from './typing-notice';
 
 /** The counter shows when fewer characters than this are left. */
 const COUNTED = 200;
@@ -32,21 +32,14 @@ export function Composer(props: ComposerProps): JSX.Element {
   const client = useClient();
   const { conversation } = props;
   const isRefused = client.outbox.value.some(
-    (entry) =>
-      entry.conversationId === conversation.id &&
-      entry.state === "failed" &&
-      isClosed(entry.problem?.code),
+    entry => entry.conversationId === conversation.id && entry.state === 'failed' && isClosed(entry.problem?.code),
   );
-  return conversation.blocked || isRefused ? (
-    <Closed conversation={conversation} />
-  ) : (
-    <Open {...props} />
-  );
+  return conversation.blocked || isRefused ? <Closed conversation={conversation} /> : <Open {...props} />;
 }
 
 /** The peer, or the group, takes nothing from the user until something else changes. */
 function isClosed(code: string | undefined): boolean {
-  return code === "blocked" || code === "not_member";
+  return code === 'blocked' || code === 'not_member';
 }
 
 function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Element {
@@ -67,7 +60,7 @@ function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Elemen
   }, [box]);
 
   const send = async (): Promise<void> => {
-    if (content === "" || isTooLong) return;
+    if (content === '' || isTooLong) return;
     const reply = replyTo.peek();
     draft.clear();
     replyTo.value = null;
@@ -77,18 +70,18 @@ function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Elemen
       await client.send(conversation.id, content, reply?.message_id);
       onSent();
     } catch {
-      if (draft.text.peek() === "") draft.write(content);
+      if (draft.text.peek() === '') draft.write(content);
       if (reply) replyTo.value ??= reply;
-      showToast(words.notKept, { tone: "bad" });
+      showToast(words.notKept, { tone: 'bad' });
     }
   };
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>): void => {
     if (event.isComposing) return;
-    if (event.key === "Enter" && sends(event)) {
+    if (event.key === 'Enter' && sends(event)) {
       event.preventDefault();
       void send();
-    } else if (event.key === "Escape" && replyTo.peek()) {
+    } else if (event.key === 'Escape' && replyTo.peek()) {
       event.preventDefault();
       event.stopPropagation();
       replyTo.value = null;
@@ -98,7 +91,7 @@ function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Elemen
   return (
     <form
       class="composer"
-      onSubmit={(event) => {
+      onSubmit={event => {
         event.preventDefault();
         void send();
       }}
@@ -114,11 +107,11 @@ function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Elemen
           aria-describedby={counterId}
           aria-invalid={isTooLong}
           placeholder={words.placeholder}
-          enterkeyhint={isTouch() ? "enter" : "send"}
+          enterkeyhint={isTouch() ? 'enter' : 'send'}
           value={text}
-          onInput={(event) => {
+          onInput={event => {
             draft.write(event.currentTarget.value);
-            if (event.currentTarget.value.trim() === "") typing.stop();
+            if (event.currentTarget.value.trim() === '') typing.stop();
             else typing.start();
           }}
           onKeyDown={onKeyDown}
@@ -131,8 +124,8 @@ function Open({ conversation, replyTo, box, onSent }: ComposerProps): JSX.Elemen
         class="composer-send"
         aria-label={words.send}
         title={words.send}
-        disabled={content === "" || isTooLong}
-        onPointerDown={(event) => event.preventDefault()} // the keyboard of a phone stays open
+        disabled={content === '' || isTooLong}
+        onPointerDown={event => event.preventDefault()} // the keyboard of a phone stays open
       >
         <Icon name="send" size={24} />
       </button>
@@ -146,22 +139,14 @@ function Counter({ id, left, limit }: { id: string; left: number; limit: number 
   const isShown = left < COUNTED;
   const number = (value: number): string => value.toLocaleString(locale);
   return (
-    <p
-      id={id}
-      class={left < 0 ? "composer-counter is-over" : "composer-counter"}
-      hidden={!isShown}
-      role="status"
-    >
+    <p id={id} class={left < 0 ? 'composer-counter is-over' : 'composer-counter'} hidden={!isShown} role="status">
       {isShown && words.counter(number(limit - left), number(limit))}
       {left < 0 && <span class="visually-hidden">. {words.tooLong(-left)}</span>}
     </p>
   );
 }
 
-function ReplyBar({
-  conversation,
-  replyTo,
-}: Pick<ComposerProps, "conversation" | "replyTo">): JSX.Element | null {
+function ReplyBar({ conversation, replyTo }: Pick<ComposerProps, 'conversation' | 'replyTo'>): JSX.Element | null {
   const client = useClient();
   const words = useWords().conversation;
   const message = replyTo.value;
@@ -192,16 +177,16 @@ function ReplyBar({
 /** Whether this Enter sends, or begins a line. */
 function sends(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey) return true;
-  return !event.shiftKey && !event.altKey && enterSends.peek() === "yes" && !isTouch();
+  return !event.shiftKey && !event.altKey && enterSends.peek() === 'yes' && !isTouch();
 }
 
 function isTouch(): boolean {
-  return matchMedia("(pointer: coarse)").matches;
+  return matchMedia('(pointer: coarse)').matches;
 }
 
 /** Makes the box as high as its text, where the style sheet can't. */
 function fit(box: HTMLTextAreaElement | null): void {
-  if (!box || CSS.supports("field-sizing", "content")) return;
-  box.style.height = "auto";
+  if (!box || CSS.supports('field-sizing', 'content')) return;
+  box.style.height = 'auto';
   box.style.height = `${box.scrollHeight}px`;
 }

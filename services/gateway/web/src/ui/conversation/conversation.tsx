@@ -1,24 +1,24 @@
-import { useSignal } from "@preact/signals";
-import type { JSX } from "preact";
-import { useMemo, useRef, useState } from "preact/hooks";
-import type { ConversationId, Message } from "../../protocol";
-import type { Conversation as Known } from "../../state/model";
-import { dayOf } from "../../text/format";
-import { useClient } from "../context";
-import { showToast } from "../widgets/toasts";
-import { useWords } from "../words";
-import { Composer } from "./composer";
-import { DateDialog } from "./date-dialog";
-import { NotThere, Placeholders } from "./empty";
-import { Failures } from "./failures";
-import { Header } from "./header";
-import { InfoOf } from "./info-of";
-import { MessageList } from "./list";
-import { Typing } from "./typing";
-import { useKeysForBox } from "./keys-for-box";
-import { Visit } from "./visit";
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useMemo, useRef, useState } from 'preact/hooks';
+import type { ConversationId, Message } from '../../protocol';
+import type { Conversation as Known } from '../../state/model';
+import { dayOf } from '../../text/format';
+import { useClient } from '../context';
+import { showToast } from '../widgets/toasts';
+import { useWords } from '../words';
+import { Composer } from './composer';
+import { DateDialog } from './date-dialog';
+import { NotThere, Placeholders } from './empty';
+import { Failures } from './failures';
+import { Header } from './header';
+import { InfoOf } from './info-of';
+import { MessageList } from './list';
+import { Typing } from './typing';
+import { useKeysForBox } from './keys-for-box';
+import { Visit } from './visit';
 
-export { NoConversation } from "./empty";
+export { NoConversation } from './empty';
 
 /** The pane of a conversation. */
 export function Conversation({ id }: { id: ConversationId }): JSX.Element {
@@ -47,7 +47,7 @@ function Pane({ conversation }: { conversation: Known }): JSX.Element {
 
   const jumpToDate = async (date: Date): Promise<void> => {
     setAskedDay(null);
-    const isThere = await visit.jump({ to: "date", date });
+    const isThere = await visit.jump({ to: 'date', date });
     if (!isThere) showToast(words.dateNone);
   };
   return (
@@ -55,7 +55,7 @@ function Pane({ conversation }: { conversation: Known }): JSX.Element {
       <Header
         conversation={conversation}
         onJumpToDate={() => setAskedDay(dayOf(conversation.lastMessage?.sent_at ?? new Date()))}
-        onJumpToUnread={() => void visit.jump({ to: "unread" })}
+        onJumpToUnread={() => void visit.jump({ to: 'unread' })}
       />
       <MessageList
         conversation={conversation}
@@ -63,28 +63,17 @@ function Pane({ conversation }: { conversation: Known }): JSX.Element {
         onInfo={setInfoKey}
         onChooseDay={setAskedDay}
         onLeave={() => box.current?.focus()}
-        onReply={(message) => {
+        onReply={message => {
           replyTo.value = message;
           box.current?.focus();
         }}
       />
       <Typing conversation={conversation} />
       <Failures conversation={conversation} />
-      <Composer
-        conversation={conversation}
-        replyTo={replyTo}
-        box={box}
-        onSent={() => void visit.jumpToEnd()}
-      />
-      {infoKey !== null && (
-        <InfoOf conversation={conversation} rowKey={infoKey} onClose={() => setInfoKey(null)} />
-      )}
+      <Composer conversation={conversation} replyTo={replyTo} box={box} onSent={() => void visit.jumpToEnd()} />
+      {infoKey !== null && <InfoOf conversation={conversation} rowKey={infoKey} onClose={() => setInfoKey(null)} />}
       {askedDay !== null && (
-        <DateDialog
-          day={askedDay}
-          onClose={() => setAskedDay(null)}
-          onChoose={(date) => void jumpToDate(date)}
-        />
+        <DateDialog day={askedDay} onClose={() => setAskedDay(null)} onChoose={date => void jumpToDate(date)} />
       )}
     </section>
   );

@@ -1,9 +1,9 @@
-import type { JSX } from "preact";
-import { useId, useState } from "preact/hooks";
-import { useDay } from "../day";
-import { Button } from "../widgets/button";
-import { Dialog } from "../widgets/dialog";
-import { useWords } from "../words";
+import type { JSX } from 'preact';
+import { useId, useState } from 'preact/hooks';
+import { useDay } from '../day';
+import { Button } from '../widgets/button';
+import { Dialog } from '../widgets/dialog';
+import { useWords } from '../words';
 
 interface DateDialogProps {
   /** The local day that is filled in: `2026-11-22`. */
@@ -36,7 +36,7 @@ export function DateDialog({ day, onClose, onChoose }: DateDialogProps): JSX.Ele
       <form
         id={formId}
         class="date-form"
-        onSubmit={(event) => {
+        onSubmit={event => {
           event.preventDefault();
           if (date) onChoose(date);
         }}
@@ -49,7 +49,7 @@ export function DateDialog({ day, onClose, onChoose }: DateDialogProps): JSX.Ele
           autofocus
           max={today}
           value={chosen}
-          onInput={(event) => setChosen(event.currentTarget.value)}
+          onInput={event => setChosen(event.currentTarget.value)}
         />
       </form>
     </Dialog>

@@ -1,7 +1,7 @@
-import type { JSX } from "preact";
-import { dayLabel } from "../../text/format";
-import { useDay } from "../day";
-import { useLocale, useWords } from "../words";
+import type { JSX } from 'preact';
+import { dayLabel } from '../../text/format';
+import { useDay } from '../day';
+import { useLocale, useWords } from '../words';
 
 interface DayProps {
   /** The local day: `2026-11-22`. */
@@ -15,13 +15,7 @@ export function Day({ day, onChoose }: DayProps): JSX.Element {
   const label = useDayLabel(day);
   return (
     <li class="day" data-day={day}>
-      <button
-        type="button"
-        class="day-pill"
-        tabIndex={-1}
-        title={words.jumpToDate}
-        onClick={() => onChoose(day)}
-      >
+      <button type="button" class="day-pill" tabIndex={-1} title={words.jumpToDate} onClick={() => onChoose(day)}>
         {label}
       </button>
     </li>
@@ -32,7 +26,7 @@ export function Day({ day, onChoose }: DayProps): JSX.Element {
 export function FloatingDay({ day, isShown }: { day: string; isShown: boolean }): JSX.Element {
   const label = useDayLabel(day);
   return (
-    <div class={isShown ? "day-floating is-shown" : "day-floating"} aria-hidden="true">
+    <div class={isShown ? 'day-floating is-shown' : 'day-floating'} aria-hidden="true">
       {day && <span class="day-pill">{label}</span>}
     </div>
   );

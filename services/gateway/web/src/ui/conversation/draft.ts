@@ -1,8 +1,8 @@
-import { type ReadonlySignal, signal, useSignalEffect } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
-import type { Client } from "../../app/client";
-import type { ConversationId } from "../../protocol";
-import { useClient } from "../context";
+import { type ReadonlySignal, signal, useSignalEffect } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Client } from '../../app/client';
+import type { ConversationId } from '../../protocol';
+import { useClient } from '../context';
 
 const SAVE_AFTER_MS = 500;
 
@@ -19,7 +19,7 @@ export class Draft {
   constructor(client: Client, id: ConversationId) {
     this.#client = client;
     this.#id = id;
-    this.#kept = client.state.peek().conversations.get(id)?.draft ?? "";
+    this.#kept = client.state.peek().conversations.get(id)?.draft ?? '';
     this.#text = signal(this.#kept);
   }
 
@@ -38,7 +38,7 @@ export class Draft {
   /** The text was sent: the draft is gone. */
   clear(): void {
     this.#sent = this.#text.peek(); // a list that was read before the server knows must not bring it back
-    this.#text.value = "";
+    this.#text.value = '';
     this.save();
   }
 
@@ -53,7 +53,7 @@ export class Draft {
   /** The client has this draft now, from here or from elsewhere. */
   take(draft: string): void {
     if (draft === this.#kept || draft === this.#sent) return;
-    const isUntouched = this.#text.peek() === "" || this.#text.peek() === this.#kept;
+    const isUntouched = this.#text.peek() === '' || this.#text.peek() === this.#kept;
     this.#kept = draft;
     if (isUntouched) this.#text.value = draft;
   }
@@ -62,11 +62,11 @@ export class Draft {
 export function useDraft(id: ConversationId): Draft {
   const client = useClient();
   const draft = useMemo(() => new Draft(client, id), [client, id]);
-  useSignalEffect(() => draft.take(client.state.value.conversations.get(id)?.draft ?? ""));
+  useSignalEffect(() => draft.take(client.state.value.conversations.get(id)?.draft ?? ''));
   useEffect(() => {
-    document.addEventListener("visibilitychange", draft.save);
+    document.addEventListener('visibilitychange', draft.save);
     return () => {
-      document.removeEventListener("visibilitychange", draft.save);
+      document.removeEventListener('visibilitychange', draft.save);
       draft.save();
     };
   }, [draft]);

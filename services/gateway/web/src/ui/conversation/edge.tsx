@@ -1,5 +1,5 @@
-import type { JSX } from "preact";
-import { useWords } from "../words";
+import type { JSX } from 'preact';
+import { useWords } from '../words';
 
 interface EdgeProps {
   isLoading: boolean;

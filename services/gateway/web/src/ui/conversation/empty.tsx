@@ -1,8 +1,8 @@
-import type { JSX } from "preact";
-import type { Conversation } from "../../state/model";
-import { Avatar } from "../widgets/avatar";
-import { Button } from "../widgets/button";
-import { useWords } from "../words";
+import type { JSX } from 'preact';
+import type { Conversation } from '../../state/model';
+import { Avatar } from '../widgets/avatar';
+import { Button } from '../widgets/button';
+import { useWords } from '../words';
 
 /** Stands where a conversation would be, until one is chosen. */
 export function NoConversation(): JSX.Element {
@@ -27,11 +27,7 @@ export function SayHello({ conversation }: { conversation: Conversation }): JSX.
   const words = useWords().conversation;
   return (
     <div class="nothing nothing-card">
-      <Avatar
-        username={conversation.peer ?? conversation.id}
-        title={conversation.title}
-        size={72}
-      />
+      <Avatar username={conversation.peer ?? conversation.id} title={conversation.title} size={72} />
       <p>{words.noMessagesYet}</p>
       <p class="nothing-title" dir="auto">
         {words.sayHello(conversation.title)}

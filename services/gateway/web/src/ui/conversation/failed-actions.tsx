@@ -1,23 +1,17 @@
-import type { JSX } from "preact";
-import type { Catalogue } from "../../i18n/en";
-import type { OutboxEntry } from "../../state/model";
-import { useClient } from "../context";
-import { showToast } from "../widgets/toasts";
-import { useWords } from "../words";
-import { copyText } from "./copy";
+import type { JSX } from 'preact';
+import type { Catalogue } from '../../i18n/en';
+import type { OutboxEntry } from '../../state/model';
+import { useClient } from '../context';
+import { showToast } from '../widgets/toasts';
+import { useWords } from '../words';
+import { copyText } from './copy';
 
 /** Why a message was refused, and what can be done with it. */
-export function FailedActions({
-  entry,
-  title,
-}: {
-  entry: OutboxEntry;
-  title: string;
-}): JSX.Element {
+export function FailedActions({ entry, title }: { entry: OutboxEntry; title: string }): JSX.Element {
   const client = useClient();
   const words = useWords();
   const attempt = (action: Promise<void>): void => {
-    action.catch(() => showToast(words.common.wentWrong, { tone: "bad" }));
+    action.catch(() => showToast(words.common.wentWrong, { tone: 'bad' }));
   };
   return (
     <div class="message-note">
@@ -31,11 +25,7 @@ export function FailedActions({
         <button type="button" class="text-button" onClick={() => attempt(client.discard(entry.id))}>
           {words.conversation.delete}
         </button>
-        <button
-          type="button"
-          class="text-button"
-          onClick={() => void copyText(entry.content, words.conversation)}
-        >
+        <button type="button" class="text-button" onClick={() => void copyText(entry.content, words.conversation)}>
           {words.conversation.copy}
         </button>
       </div>
@@ -44,24 +34,20 @@ export function FailedActions({
 }
 
 /** Why a message was not sent, in words; the server's own where it says something that is not known here. */
-export function problemText(
-  words: Catalogue["conversation"],
-  problem: OutboxEntry["problem"],
-  title: string,
-): string {
+export function problemText(words: Catalogue['conversation'], problem: OutboxEntry['problem'], title: string): string {
   const { notSent } = words;
   switch (problem?.code) {
-    case "blocked":
+    case 'blocked':
       return notSent.blocked(title);
-    case "not_found":
+    case 'not_found':
       return notSent.not_found(title);
-    case "not_member":
+    case 'not_member':
       return notSent.not_member();
-    case "too_large":
+    case 'too_large':
       return notSent.too_large();
-    case "id_conflict":
+    case 'id_conflict':
       return notSent.id_conflict();
     default:
-      return notSent.other(problem?.detail ?? "").trimEnd();
+      return notSent.other(problem?.detail ?? '').trimEnd();
   }
 }

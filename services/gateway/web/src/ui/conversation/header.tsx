@@ -1,15 +1,15 @@
-import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { Conversation } from "../../state/model";
-import { useClient } from "../context";
-import { goUp } from "../router";
-import { Avatar } from "../widgets/avatar";
-import { Button, IconButton } from "../widgets/button";
-import { Dialog } from "../widgets/dialog";
-import { MenuButton, type MenuItem } from "../widgets/menu";
-import { showToast } from "../widgets/toasts";
-import { useWords } from "../words";
-import { PresenceLine } from "./presence-line";
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { Conversation } from '../../state/model';
+import { useClient } from '../context';
+import { goUp } from '../router';
+import { Avatar } from '../widgets/avatar';
+import { Button, IconButton } from '../widgets/button';
+import { Dialog } from '../widgets/dialog';
+import { MenuButton, type MenuItem } from '../widgets/menu';
+import { showToast } from '../widgets/toasts';
+import { useWords } from '../words';
+import { PresenceLine } from './presence-line';
 
 interface HeaderProps {
   conversation: Conversation;
@@ -27,42 +27,42 @@ export function Header({ conversation, onJumpToDate, onJumpToUnread }: HeaderPro
   const seen = peer === null ? undefined : client.state.value.presence.get(peer);
 
   const attempt = (action: Promise<void>): void => {
-    action.catch(() => showToast(words.common.wentWrong, { tone: "bad" }));
+    action.catch(() => showToast(words.common.wentWrong, { tone: 'bad' }));
   };
   const items: (MenuItem | false)[] = [
     {
-      icon: "calendar",
+      icon: 'calendar',
       label: say.jumpToDate,
       isDisabled: lastSeq === 0,
       onSelect: onJumpToDate,
     },
     client.dividerSeq.value !== null && {
-      icon: "next",
+      icon: 'next',
       label: say.jumpToUnread,
       onSelect: onJumpToUnread,
     },
     unread > 0 && {
-      icon: "checkAll",
+      icon: 'checkAll',
       label: say.markRead,
       onSelect: () => attempt(client.markRead(id)),
     },
     lastSeq > 0 && {
-      icon: muted ? "bell" : "bellOff",
+      icon: muted ? 'bell' : 'bellOff',
       label: muted ? say.unmute : say.mute,
       onSelect: () => attempt(client.keep(id, { muted: !muted })),
     },
     lastSeq > 0 && {
-      icon: "pin",
+      icon: 'pin',
       label: pinned ? say.unpin : say.pin,
       onSelect: () => attempt(client.keep(id, { pinned: !pinned })),
     },
     lastSeq > 0 && {
-      icon: "archive",
+      icon: 'archive',
       label: archived ? say.unarchive : say.archive,
       onSelect: () => attempt(client.keep(id, { archived: !archived })),
     },
     peer !== null && {
-      icon: "ban",
+      icon: 'ban',
       label: blocked ? say.unblock(title) : say.block(title),
       isDanger: !blocked,
       onSelect: () => (blocked ? attempt(client.block(peer, false)) : setBlocking(true)),
@@ -76,7 +76,7 @@ export function Header({ conversation, onJumpToDate, onJumpToUnread }: HeaderPro
         <h1 dir="auto">{title}</h1>
         <PresenceLine conversation={conversation} />
       </div>
-      <MenuButton label={say.options} items={items.filter((item) => item !== false)} />
+      <MenuButton label={say.options} items={items.filter(item => item !== false)} />
       {isBlocking && peer !== null && (
         <Dialog
           title={say.blockTitle(title)}

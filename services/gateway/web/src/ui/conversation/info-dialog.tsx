@@ -1,15 +1,15 @@
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import type { MessageId, RecipientProgress, Time, Timeline } from "../../protocol";
-import type { Conversation } from "../../state/model";
-import { absoluteTime } from "../../text/format";
-import { useClient } from "../context";
-import { Button } from "../widgets/button";
-import { Dialog } from "../widgets/dialog";
-import { Tick, type TickState } from "../widgets/tick";
-import { useLocale, useWords } from "../words";
-import { nameOf } from "./names";
-import { RetryNote } from "./retry-note";
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { MessageId, RecipientProgress, Time, Timeline } from '../../protocol';
+import type { Conversation } from '../../state/model';
+import { absoluteTime } from '../../text/format';
+import { useClient } from '../context';
+import { Button } from '../widgets/button';
+import { Dialog } from '../widgets/dialog';
+import { Tick, type TickState } from '../widgets/tick';
+import { useLocale, useWords } from '../words';
+import { nameOf } from './names';
+import { RetryNote } from './retry-note';
 
 /** The message that details are told of. */
 export interface InfoSubject {
@@ -43,7 +43,7 @@ export function InfoDialog({ conversation, subject, onClose }: InfoDialogProps):
       ) : (
         <dl class="info-steps">
           <Step name={state === null ? words.receivedAt : words.written} time={at} />
-          {state === "queued" && <p class="info-note">{words.waitsHere}</p>}
+          {state === 'queued' && <p class="info-note">{words.waitsHere}</p>}
           {problem !== null && <p class="info-note is-bad">{problem}</p>}
         </dl>
       )}
@@ -51,7 +51,7 @@ export function InfoDialog({ conversation, subject, onClose }: InfoDialogProps):
   );
 }
 
-type WayProps = Pick<InfoDialogProps, "conversation"> & {
+type WayProps = Pick<InfoDialogProps, 'conversation'> & {
   messageId: MessageId;
   state: TickState | null;
 };
@@ -59,7 +59,7 @@ type WayProps = Pick<InfoDialogProps, "conversation"> & {
 function Way({ conversation, messageId, state }: WayProps): JSX.Element {
   const client = useClient();
   const words = useWords();
-  const [timeline, setTimeline] = useState<Timeline | "failed" | null>(null);
+  const [timeline, setTimeline] = useState<Timeline | 'failed' | null>(null);
   const [turn, setTurn] = useState(0);
   const retries = client.state.value.retries.get(conversation.id);
 
@@ -67,8 +67,8 @@ function Way({ conversation, messageId, state }: WayProps): JSX.Element {
   useEffect(() => {
     let isCurrent = true;
     client.timeline(messageId).then(
-      (read) => isCurrent && setTimeline(read),
-      () => isCurrent && setTimeline((known) => known ?? "failed"),
+      read => isCurrent && setTimeline(read),
+      () => isCurrent && setTimeline(known => known ?? 'failed'),
     );
     return () => {
       isCurrent = false;
@@ -76,7 +76,7 @@ function Way({ conversation, messageId, state }: WayProps): JSX.Element {
   }, [client, messageId, state, retries, turn]);
 
   if (timeline === null) return <p class="info-note">{words.common.loading}</p>;
-  if (timeline === "failed") {
+  if (timeline === 'failed') {
     return (
       <div class="info-note">
         <p>{words.conversation.infoNotLoaded}</p>
@@ -97,58 +97,48 @@ function Way({ conversation, messageId, state }: WayProps): JSX.Element {
         <Step name={words.conversation.acceptedAt} time={timeline.accepted_at} />
         <Step name={words.conversation.stored} time={timeline.stored_at} tick="sent" />
       </dl>
-      {timeline.recipients.map((progress) => (
-        <Recipient
-          key={progress.user}
-          conversation={conversation}
-          progress={progress}
-          messageId={messageId}
-        />
+      {timeline.recipients.map(progress => (
+        <Recipient key={progress.user} conversation={conversation} progress={progress} messageId={messageId} />
       ))}
     </>
   );
 }
 
-type RecipientProps = Pick<InfoDialogProps, "conversation"> & {
+type RecipientProps = Pick<InfoDialogProps, 'conversation'> & {
   progress: RecipientProgress;
   messageId: MessageId;
 };
 
 function Recipient({ conversation, progress, messageId }: RecipientProps): JSX.Element {
   const words = useWords().conversation;
-  const isAway = progress.status === "retrying" || progress.status === "failed";
+  const isAway = progress.status === 'retrying' || progress.status === 'failed';
   const name = nameOf(conversation, progress.user);
   return (
     <section class="info-recipient">
-      {conversation.kind === "group" && <h3 dir="auto">{name}</h3>}
+      {conversation.kind === 'group' && <h3 dir="auto">{name}</h3>}
       <dl class="info-steps">
-        {progress.attempts.map((attempt) => (
+        {progress.attempts.map(attempt => (
           <Step
             key={`${attempt.attempt} ${attempt.at}`}
             name={words.attempt(attempt.attempt)}
             time={attempt.at}
-            note={attempt.outcome === "failed" ? words.attemptFailed : words.attemptRetrying}
+            note={attempt.outcome === 'failed' ? words.attemptFailed : words.attemptRetrying}
           />
         ))}
         <Step
           name={words.delivered}
           time={progress.delivered_at}
-          isDone={progress.status === "delivered" || progress.status === "read"}
+          isDone={progress.status === 'delivered' || progress.status === 'read'}
           tick="delivered"
         />
-        <Step
-          name={words.read}
-          time={progress.read_at}
-          isDone={progress.status === "read"}
-          tick="read"
-        />
+        <Step name={words.read} time={progress.read_at} isDone={progress.status === 'read'} tick="read" />
       </dl>
       {isAway && (
         <RetryNote
           name={name}
           messageId={messageId}
           retry={{
-            status: progress.status === "failed" ? "failed" : "retrying",
+            status: progress.status === 'failed' ? 'failed' : 'retrying',
             upToSeq: 0,
             retryCount: progress.retry_count,
             maxRetries: progress.max_retries,
@@ -174,7 +164,7 @@ function Step({ name, time, isDone = time !== null, tick, note }: StepProps): JS
   const words = useWords().conversation;
   const locale = useLocale();
   return (
-    <div class={isDone ? "info-step" : "info-step is-open"}>
+    <div class={isDone ? 'info-step' : 'info-step is-open'}>
       <dt>
         <span class="info-mark">{tick && isDone && <Tick state={tick} label="" />}</span>
         {name}

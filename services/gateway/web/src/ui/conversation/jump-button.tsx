@@ -1,6 +1,6 @@
-import type { JSX } from "preact";
-import { Icon } from "../widgets/icon";
-import { useWords } from "../words";
+import type { JSX } from 'preact';
+import { Icon } from '../widgets/icon';
+import { useWords } from '../words';
 
 /** Goes to the newest message; tells how many came that were not shown. */
 export function JumpButton({ unread, onJump }: { unread: number; onJump(): void }): JSX.Element {

@@ -1,4 +1,4 @@
-import { type Anchor, capture, distanceTo, firstRow, rowOf, rowsOf } from "./anchor";
+import { type Anchor, capture, distanceTo, firstRow, rowOf, rowsOf } from './anchor';
 
 /** At the bottom within these px counts as at the bottom. */
 const SLACK = 24;
@@ -9,17 +9,17 @@ const DIVIDER_TOP = 64;
 
 /** Where to go: the end, or a row; `start`: at the top as far as the list is long enough, `middle`: nearer the middle. */
 export type Target =
-  | { readonly to: "end" }
+  | { readonly to: 'end' }
   | {
-      readonly to: "row";
+      readonly to: 'row';
       readonly key: string;
-      readonly place: "start" | "middle";
+      readonly place: 'start' | 'middle';
     };
 
 export type { Anchor };
 
 /** Where a list is. */
-export type Position = "end" | Anchor;
+export type Position = 'end' | Anchor;
 
 /**
  * Keeps what people look at in its place while messages come and go around it.
@@ -37,9 +37,9 @@ export class ScrollKeeper {
   /** Whether new messages are put below what is held: only then the end of the list is the end. */
   #reachesEnd = true;
 
-  constructor(scroller: HTMLElement, position: Position = "end") {
+  constructor(scroller: HTMLElement, position: Position = 'end') {
     this.#scroller = scroller;
-    if (position !== "end") {
+    if (position !== 'end') {
       this.#isStuck = false;
       this.#anchor = position;
     }
@@ -51,7 +51,7 @@ export class ScrollKeeper {
   }
 
   get position(): Position {
-    return this.#isStuck || !this.#anchor ? "end" : this.#anchor;
+    return this.#isStuck || !this.#anchor ? 'end' : this.#anchor;
   }
 
   /** px that are hidden below what is on the screen. */
@@ -123,8 +123,8 @@ export class ScrollKeeper {
 
   /** Put things back in their places, after the list or the window changed. */
   settle(): void {
-    if (this.#target?.to === "row") this.#putRow(this.#target.key, this.#target.place);
-    else if (this.#target?.to === "end" || this.#isStuck) this.#putEnd();
+    if (this.#target?.to === 'row') this.#putRow(this.#target.key, this.#target.place);
+    else if (this.#target?.to === 'end' || this.#isStuck) this.#putEnd();
     else this.#putAnchor();
   }
 
@@ -132,11 +132,11 @@ export class ScrollKeeper {
   lastSeqShown(): number {
     const rows = rowsOf(this.#scroller);
     const view = this.#scroller.getBoundingClientRect();
-    let index = firstRow(rows, (box) => box.bottom > view.bottom + 1) - 1;
+    let index = firstRow(rows, box => box.bottom > view.bottom + 1) - 1;
     for (; index >= 0; index -= 1) {
       const row = rows[index];
       if (!row || row.getBoundingClientRect().bottom <= view.top) return 0;
-      const seq = Number(row.dataset["seq"] ?? 0);
+      const seq = Number(row.dataset['seq'] ?? 0);
       if (seq > 0) return seq; // others are messages that are not stored yet
     }
     return 0;
@@ -148,13 +148,13 @@ export class ScrollKeeper {
     this.#anchor = capture(this.#scroller);
   }
 
-  #putRow(key: string, place: "start" | "middle"): void {
+  #putRow(key: string, place: 'start' | 'middle'): void {
     const row = rowOf(this.#scroller, key);
     if (!row) return;
     const view = this.#scroller.getBoundingClientRect();
     const box = row.getBoundingClientRect();
     const top =
-      place === "start"
+      place === 'start'
         ? DIVIDER_TOP
         : Math.max(DIVIDER_TOP, Math.min(view.height * JUMP_PART, view.height - box.height));
     this.#scrollTo(this.#scroller.scrollTop + box.top - view.top - top);

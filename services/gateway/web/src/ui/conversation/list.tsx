@@ -1,27 +1,27 @@
-import { useSignalEffect } from "@preact/signals";
-import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Loading } from "../../app/client";
-import type { Message } from "../../protocol";
-import type { Conversation } from "../../state/model";
-import { useClient } from "../context";
-import { announce } from "../widgets/announcer";
-import type { MenuAnchor } from "../widgets/menu";
-import { useWords } from "../words";
-import { Day, FloatingDay } from "./day";
-import { Edge } from "./edge";
-import { NotLoaded, Placeholders, SayHello } from "./empty";
-import { JumpButton } from "./jump-button";
-import { MessageMenu } from "./message-menu";
-import type { RowActions } from "./message-row";
-import { MessageRows } from "./message-rows";
-import { leftAt } from "./positions";
-import { useRowEvents } from "./row-events";
-import { moveBetweenRows } from "./row-keys";
-import { Scroller } from "./scroller";
-import { useFloatingDay } from "./use-floating-day";
-import { useRows } from "./use-rows";
-import type { Visit } from "./visit";
+import { useSignalEffect } from '@preact/signals';
+import type { JSX, TargetedKeyboardEvent } from 'preact';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Loading } from '../../app/client';
+import type { Message } from '../../protocol';
+import type { Conversation } from '../../state/model';
+import { useClient } from '../context';
+import { announce } from '../widgets/announcer';
+import type { MenuAnchor } from '../widgets/menu';
+import { useWords } from '../words';
+import { Day, FloatingDay } from './day';
+import { Edge } from './edge';
+import { NotLoaded, Placeholders, SayHello } from './empty';
+import { JumpButton } from './jump-button';
+import { MessageMenu } from './message-menu';
+import type { RowActions } from './message-row';
+import { MessageRows } from './message-rows';
+import { leftAt } from './positions';
+import { useRowEvents } from './row-events';
+import { moveBetweenRows } from './row-keys';
+import { Scroller } from './scroller';
+import { useFloatingDay } from './use-floating-day';
+import { useRows } from './use-rows';
+import type { Visit } from './visit';
 
 const IDLE: Loading = {
   older: false,
@@ -65,10 +65,10 @@ export function MessageList({
 
   const actions = useMemo<RowActions>(
     () => ({
-      jumpTo: (messageId) => void visit.jump({ to: "message", messageId }),
+      jumpTo: messageId => void visit.jump({ to: 'message', messageId }),
       openMenu: (key, anchor) => setMenu({ key, anchor }),
       openInfo: onInfo,
-      hold: (key) => visit.hold(key),
+      hold: key => visit.hold(key),
     }),
     [visit, onInfo],
   );
@@ -79,17 +79,13 @@ export function MessageList({
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>): void => {
     const { key, target, currentTarget } = event;
-    if (key === "End" && run?.reachesEnd === false && !event.shiftKey) void visit.jumpToEnd();
-    else if (
-      key === "Enter" &&
-      target instanceof HTMLElement &&
-      target.dataset["key"] !== undefined
-    ) {
+    if (key === 'End' && run?.reachesEnd === false && !event.shiftKey) void visit.jumpToEnd();
+    else if (key === 'Enter' && target instanceof HTMLElement && target.dataset['key'] !== undefined) {
       setMenu({
-        key: target.dataset["key"],
-        anchor: target.querySelector(".bubble") ?? target,
+        key: target.dataset['key'],
+        anchor: target.querySelector('.bubble') ?? target,
       });
-    } else if (key === "Escape" && !event.defaultPrevented) onLeave();
+    } else if (key === 'Escape' && !event.defaultPrevented) onLeave();
     else if (!moveBetweenRows(currentTarget, event)) return;
     event.preventDefault();
   };
@@ -101,8 +97,8 @@ export function MessageList({
       <Scroller
         label={words.messages(conversation.title)}
         isBusy={loading.older || loading.newer || loading.place}
-        position={leftAt(client, id)?.anchor ?? "end"}
-        onReady={(keeper) => visit.start(keeper)}
+        position={leftAt(client, id)?.anchor ?? 'end'}
+        onReady={keeper => visit.start(keeper)}
         onSettled={() => visit.settled()}
         onScrolled={(isByPerson, scroller) => {
           visit.scrolled(isByPerson);
@@ -116,11 +112,7 @@ export function MessageList({
         )}
         {isEmpty && run?.reachesEnd && <SayHello conversation={conversation} />}
         {run && !run.reachesStart && (
-          <Edge
-            isLoading={loading.older}
-            isBroken={loading.problem !== null}
-            onRetry={() => void visit.retry()}
-          />
+          <Edge isLoading={loading.older} isBroken={loading.problem !== null} onRetry={() => void visit.retry()} />
         )}
         <ol ref={list} class="messages">
           <MessageRows
@@ -129,15 +121,11 @@ export function MessageList({
             currentKey={currentKey}
             foundKey={visit.found.value}
             actions={actions}
-            renderDay={(day) => <Day key={`day-${day}`} day={day} onChoose={onChooseDay} />}
+            renderDay={day => <Day key={`day-${day}`} day={day} onChoose={onChooseDay} />}
           />
         </ol>
         {run && !run.reachesEnd && (
-          <Edge
-            isLoading={loading.newer}
-            isBroken={loading.problem !== null}
-            onRetry={() => void visit.retry()}
-          />
+          <Edge isLoading={loading.newer} isBroken={loading.problem !== null} onRetry={() => void visit.retry()} />
         )}
       </Scroller>
       {loading.place && run && <span class="list-spinner spinner" aria-hidden="true" />}
@@ -162,11 +150,11 @@ export function MessageList({
 /** What is on the screen counts as shown also when the tab comes to the front, or gets the focus. */
 function useReports(visit: Visit): void {
   useEffect(() => {
-    document.addEventListener("visibilitychange", visit.report);
-    addEventListener("focus", visit.report);
+    document.addEventListener('visibilitychange', visit.report);
+    addEventListener('focus', visit.report);
     return () => {
-      document.removeEventListener("visibilitychange", visit.report);
-      removeEventListener("focus", visit.report);
+      document.removeEventListener('visibilitychange', visit.report);
+      removeEventListener('focus', visit.report);
     };
   }, [visit]);
   useEffect(() => () => visit.end(), [visit]);

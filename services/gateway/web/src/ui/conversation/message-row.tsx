@@ -1,19 +1,19 @@
-import type { ComponentChildren, JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { ConversationId, MessageId, Username } from "../../protocol";
-import type { MessageRow as StoredRow, WaitingRow } from "../../state/rows";
-import { isEmojiOnly } from "../../text/emoji";
-import { clock } from "../../text/format";
-import { hueClass } from "../people";
-import { Avatar } from "../widgets/avatar";
-import { IconButton } from "../widgets/button";
-import type { MenuAnchor } from "../widgets/menu";
-import { Tick, type TickState } from "../widgets/tick";
-import { useLocale, useWords } from "../words";
-import { MessageText } from "./message-text";
-import { Quote } from "./quote";
-import { contentOf } from "./row-content";
-import { shortened } from "./shorten";
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { ConversationId, MessageId, Username } from '../../protocol';
+import type { MessageRow as StoredRow, WaitingRow } from '../../state/rows';
+import { isEmojiOnly } from '../../text/emoji';
+import { clock } from '../../text/format';
+import { hueClass } from '../people';
+import { Avatar } from '../widgets/avatar';
+import { IconButton } from '../widgets/button';
+import type { MenuAnchor } from '../widgets/menu';
+import { Tick, type TickState } from '../widgets/tick';
+import { useLocale, useWords } from '../words';
+import { MessageText } from './message-text';
+import { Quote } from './quote';
+import { contentOf } from './row-content';
+import { shortened } from './shorten';
 
 /** What rows ask of the list. The same object for all of them, always. */
 export interface RowActions {
@@ -47,28 +47,26 @@ export interface MessageRowProps {
 export function MessageRow(props: MessageRowProps): JSX.Element {
   const { row, sender, senderName, isGroup, tick, isCurrent, actions } = props;
   const { key, isFirst, isLast } = row;
-  const isMine = row.kind === "waiting" || row.mine;
+  const isMine = row.kind === 'waiting' || row.mine;
   const { replyTo } = contentOf(row);
   const words = useWords().conversation;
-  const classes = ["message"];
-  if (isMine) classes.push("is-mine");
-  if (isFirst) classes.push("is-head");
-  if (isLast) classes.push("is-tail");
-  if (props.isFound) classes.push("is-found");
-  if (tick === "failed" || tick === "queued") classes.push(`is-${tick}`);
+  const classes = ['message'];
+  if (isMine) classes.push('is-mine');
+  if (isFirst) classes.push('is-head');
+  if (isLast) classes.push('is-tail');
+  if (props.isFound) classes.push('is-found');
+  if (tick === 'failed' || tick === 'queued') classes.push(`is-${tick}`);
   return (
     <li
-      class={classes.join(" ")}
+      class={classes.join(' ')}
       data-key={key}
-      data-seq={row.kind === "message" ? row.message.seq : undefined}
+      data-seq={row.kind === 'message' ? row.message.seq : undefined}
       data-state={tick ?? undefined}
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- arrows move between messages, Enter opens the menu
       tabIndex={isCurrent ? 0 : -1}
     >
       {isGroup && !isMine && (
-        <span class="message-avatar">
-          {isLast && <Avatar username={sender} title={senderName} size={32} />}
-        </span>
+        <span class="message-avatar">{isLast && <Avatar username={sender} title={senderName} size={32} />}</span>
       )}
       <div class="bubble">
         {isGroup && !isMine && isFirst ? (
@@ -92,7 +90,7 @@ export function MessageRow(props: MessageRowProps): JSX.Element {
           label={words.actions}
           tabIndex={isCurrent ? 0 : -1}
           aria-haspopup="menu"
-          onClick={(event) => actions.openMenu(key, event.currentTarget)}
+          onClick={event => actions.openMenu(key, event.currentTarget)}
         />
       </div>
       {props.children}
@@ -108,7 +106,7 @@ function Body({ row, tick, tickLabel, isCurrent, actions }: MessageRowProps): JS
   const [isWhole, setWhole] = useState(false);
   const beginning = isWhole ? null : shortened(text);
   return (
-    <div class={isEmojiOnly(text) ? "bubble-body is-emoji" : "bubble-body"} dir="auto">
+    <div class={isEmojiOnly(text) ? 'bubble-body is-emoji' : 'bubble-body'} dir="auto">
       <span class="bubble-text">
         <MessageText text={beginning ?? text} />
       </span>
@@ -129,7 +127,6 @@ function Body({ row, tick, tickLabel, isCurrent, actions }: MessageRowProps): JS
       <button
         type="button"
         class="meta"
-        dir="auto"
         title={words.info}
         tabIndex={isCurrent ? 0 : -1}
         onClick={() => actions.openInfo(row.key)}

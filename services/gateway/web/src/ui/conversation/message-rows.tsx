@@ -1,14 +1,14 @@
-import type { JSX } from "preact";
-import type { MessageId, Username } from "../../protocol";
-import type { Conversation, RetryState } from "../../state/model";
-import type { Row, MessageRow as StoredRow, WaitingRow } from "../../state/rows";
-import { useClient } from "../context";
-import { useLocale, useWords } from "../words";
-import { FailedActions } from "./failed-actions";
-import { MessageRow, type RowActions } from "./message-row";
-import { nameOf } from "./names";
-import { RetryNote } from "./retry-note";
-import { tickOf } from "./ticks";
+import type { JSX } from 'preact';
+import type { MessageId, Username } from '../../protocol';
+import type { Conversation, RetryState } from '../../state/model';
+import type { Row, MessageRow as StoredRow, WaitingRow } from '../../state/rows';
+import { useClient } from '../context';
+import { useLocale, useWords } from '../words';
+import { FailedActions } from './failed-actions';
+import { MessageRow, type RowActions } from './message-row';
+import { nameOf } from './names';
+import { RetryNote } from './retry-note';
+import { tickOf } from './ticks';
 
 interface MessageRowsProps {
   rows: readonly Row[];
@@ -28,12 +28,10 @@ export function MessageRows(props: MessageRowsProps): JSX.Element {
   const locale = useLocale();
   const { me, retries } = client.state.value;
   const away = notesOf(rows, retries.get(conversation.id));
-  const currentKey = rows.some(({ key }) => key === props.currentKey)
-    ? props.currentKey
-    : rows.at(-1)?.key;
+  const currentKey = rows.some(({ key }) => key === props.currentKey) ? props.currentKey : rows.at(-1)?.key;
 
   const renderRow = (row: StoredRow | WaitingRow): JSX.Element => {
-    const sender = row.kind === "message" ? row.message.sender : me.username;
+    const sender = row.kind === 'message' ? row.message.sender : me.username;
     const ticked = tickOf(row, conversation, me.username, words, locale);
     return (
       <MessageRow
@@ -42,32 +40,27 @@ export function MessageRows(props: MessageRowsProps): JSX.Element {
         conversationId={conversation.id}
         sender={sender}
         senderName={nameOf(conversation, sender)}
-        isGroup={conversation.kind === "group"}
+        isGroup={conversation.kind === 'group'}
         tick={ticked?.tick ?? null}
-        tickLabel={ticked?.label ?? ""}
+        tickLabel={ticked?.label ?? ''}
         isFound={row.key === foundKey}
         isCurrent={row.key === currentKey}
         actions={actions}
       >
-        {row.kind === "waiting" && row.entry.state === "failed" && (
+        {row.kind === 'waiting' && row.entry.state === 'failed' && (
           <FailedActions entry={row.entry} title={conversation.title} />
         )}
         {away.get(row.key)?.map(({ username, messageId, retry }) => (
-          <RetryNote
-            key={username}
-            name={nameOf(conversation, username)}
-            messageId={messageId}
-            retry={retry}
-          />
+          <RetryNote key={username} name={nameOf(conversation, username)} messageId={messageId} retry={retry} />
         ))}
       </MessageRow>
     );
   };
   return (
     <>
-      {rows.map((row) => {
-        if (row.kind === "day") return props.renderDay(row.day);
-        if (row.kind !== "unread") return renderRow(row);
+      {rows.map(row => {
+        if (row.kind === 'day') return props.renderDay(row.day);
+        if (row.kind !== 'unread') return renderRow(row);
         return (
           <li key={row.key} class="divider" data-key={row.key}>
             {words.conversation.newMessages}
@@ -85,16 +78,11 @@ interface Note {
 }
 
 /** Whom own messages do not reach, by the key of the last message that it is about. */
-function notesOf(
-  rows: readonly Row[],
-  retries: ReadonlyMap<Username, RetryState> | undefined,
-): Map<string, Note[]> {
+function notesOf(rows: readonly Row[], retries: ReadonlyMap<Username, RetryState> | undefined): Map<string, Note[]> {
   const notes = new Map<string, Note[]>();
   for (const [username, retry] of retries ?? []) {
-    const row = rows.findLast(
-      (one) => one.kind === "message" && one.mine && one.message.seq <= retry.upToSeq,
-    );
-    if (row?.kind !== "message") continue;
+    const row = rows.findLast(one => one.kind === 'message' && one.mine && one.message.seq <= retry.upToSeq);
+    if (row?.kind !== 'message') continue;
     const note = { username, messageId: row.message.message_id, retry };
     notes.set(row.key, [...(notes.get(row.key) ?? []), note]);
   }

@@ -1,6 +1,6 @@
-import type { Client } from "../../app/client";
-import type { ConversationId, MessageId } from "../../protocol";
-import type { Anchor } from "./keeper";
+import type { Client } from '../../app/client';
+import type { ConversationId, MessageId } from '../../protocol';
+import type { Anchor } from './keeper';
 
 /** Where a conversation was left: away from its end. */
 export interface Left {

@@ -1,12 +1,12 @@
-import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import type { Catalogue } from "../../i18n/en";
-import type { Time } from "../../protocol";
-import type { Conversation } from "../../state/model";
-import { lastSeen } from "../../text/format";
-import { useClient } from "../context";
-import { useLocale, useWords } from "../words";
-import { typingText } from "./typing";
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { Catalogue } from '../../i18n/en';
+import type { Time } from '../../protocol';
+import type { Conversation } from '../../state/model';
+import { lastSeen } from '../../text/format';
+import { useClient } from '../context';
+import { useLocale, useWords } from '../words';
+import { typingText } from './typing';
 
 const MINUTE_MS = 60_000;
 
@@ -20,35 +20,31 @@ export function PresenceLine({ conversation }: { conversation: Conversation }): 
   if (typingText(words.conversation, state, conversation)) {
     return <p class="conversation-presence is-typing">{words.conversation.typingShort}</p>;
   }
-  if (conversation.kind === "group") {
-    return (
-      <p class="conversation-presence">{words.conversation.members(conversation.members.size)}</p>
-    );
+  if (conversation.kind === 'group') {
+    return <p class="conversation-presence">{words.conversation.members(conversation.members.size)}</p>;
   }
   const seen = conversation.peer === null ? undefined : state.presence.get(conversation.peer);
-  if (!seen || (seen.status === "offline" && seen.lastSeen === null)) return null;
-  if (seen.status !== "offline")
+  if (!seen || (seen.status === 'offline' && seen.lastSeen === null)) return null;
+  if (seen.status !== 'offline')
     return <p class={`conversation-presence is-${seen.status}`}>{words.presence[seen.status]}</p>;
-  return (
-    <p class="conversation-presence">{lastSeenText(words, seen.lastSeen ?? "", now, locale)}</p>
-  );
+  return <p class="conversation-presence">{lastSeenText(words, seen.lastSeen ?? '', now, locale)}</p>;
 }
 
 function lastSeenText(words: Catalogue, time: Time, now: Date, locale: string): string {
   const say = words.conversation.lastSeen;
   const seen = lastSeen(time, now, locale);
   switch (seen.kind) {
-    case "just-now":
+    case 'just-now':
       return say.justNow;
-    case "minutes":
+    case 'minutes':
       return say.minutes(seen.minutes);
-    case "today":
+    case 'today':
       return say.today(seen.clock);
-    case "yesterday":
+    case 'yesterday':
       return say.yesterday(seen.clock);
-    case "weekday":
+    case 'weekday':
       return say.weekday(seen.weekday, seen.clock);
-    case "date":
+    case 'date':
       return say.date(seen.date);
   }
 }

@@ -1,10 +1,10 @@
-import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
-import type { ConversationId, MessageId } from "../../protocol";
-import { useClient } from "../context";
-import { hueClass } from "../people";
-import { useWords } from "../words";
-import { nameOf } from "./names";
+import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
+import type { ConversationId, MessageId } from '../../protocol';
+import { useClient } from '../context';
+import { hueClass } from '../people';
+import { useWords } from '../words';
+import { nameOf } from './names';
 
 interface QuoteProps {
   conversationId: ConversationId;
@@ -18,20 +18,12 @@ interface QuoteProps {
 export function Quote({ conversationId, messageId, onJump, isReachable }: QuoteProps): JSX.Element {
   const client = useClient();
   const words = useWords().conversation;
-  const quoted = useMemo(
-    () => client.quoted(conversationId, messageId),
-    [client, conversationId, messageId],
-  ).value;
+  const quoted = useMemo(() => client.quoted(conversationId, messageId), [client, conversationId, messageId]).value;
   if (!quoted) {
-    return (
-      <span class="quote quote-gone">{quoted === null ? words.quoteGone : words.quoteLoading}</span>
-    );
+    return <span class="quote quote-gone">{quoted === null ? words.quoteGone : words.quoteLoading}</span>;
   }
   const { me, conversations } = client.state.peek();
-  const name =
-    quoted.sender === me.username
-      ? words.youSaid
-      : nameOf(conversations.get(conversationId), quoted.sender);
+  const name = quoted.sender === me.username ? words.youSaid : nameOf(conversations.get(conversationId), quoted.sender);
   return (
     <button
       type="button"

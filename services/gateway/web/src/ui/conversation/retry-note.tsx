@@ -1,12 +1,12 @@
-import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { Catalogue } from "../../i18n/en";
-import type { MessageId } from "../../protocol";
-import type { RetryState } from "../../state/model";
-import { clock } from "../../text/format";
-import { useClient } from "../context";
-import { showToast } from "../widgets/toasts";
-import { useLocale, useWords } from "../words";
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { Catalogue } from '../../i18n/en';
+import type { MessageId } from '../../protocol';
+import type { RetryState } from '../../state/model';
+import { clock } from '../../text/format';
+import { useClient } from '../context';
+import { showToast } from '../widgets/toasts';
+import { useLocale, useWords } from '../words';
 
 interface RetryNoteProps {
   /** Who is away. */
@@ -28,7 +28,7 @@ export function RetryNote({ name, messageId, retry }: RetryNoteProps): JSX.Eleme
       await client.redrive(messageId);
       showToast(words.triedNow(name));
     } catch {
-      showToast(words.tryNowFailed, { tone: "bad" });
+      showToast(words.tryNowFailed, { tone: 'bad' });
     } finally {
       setPending(false);
     }
@@ -36,13 +36,8 @@ export function RetryNote({ name, messageId, retry }: RetryNoteProps): JSX.Eleme
   return (
     <p class="retry-note">
       <span dir="auto">{retryText(words, name, retry, locale)}</span>
-      {retry.status === "failed" && (
-        <button
-          type="button"
-          class="text-button"
-          disabled={isPending}
-          onClick={() => void redrive()}
-        >
+      {retry.status === 'failed' && (
+        <button type="button" class="text-button" disabled={isPending} onClick={() => void redrive()}>
           {words.tryNow}
         </button>
       )}
@@ -50,14 +45,9 @@ export function RetryNote({ name, messageId, retry }: RetryNoteProps): JSX.Eleme
   );
 }
 
-function retryText(
-  words: Catalogue["conversation"],
-  name: string,
-  retry: RetryState,
-  locale: string,
-): string {
+function retryText(words: Catalogue['conversation'], name: string, retry: RetryState, locale: string): string {
   const { status, retryCount, maxRetries, nextRetryAt } = retry;
-  if (status === "failed") return words.parked(name);
+  if (status === 'failed') return words.parked(name);
   if (nextRetryAt === null) return words.retryingNow(name, retryCount, maxRetries);
   return words.retrying(name, retryCount, maxRetries, clock(nextRetryAt, locale));
 }

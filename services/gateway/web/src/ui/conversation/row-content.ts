@@ -1,5 +1,5 @@
-import type { MessageId, Time } from "../../protocol";
-import type { MessageRow, WaitingRow } from "../../state/rows";
+import type { MessageId, Time } from '../../protocol';
+import type { MessageRow, WaitingRow } from '../../state/rows';
 
 export interface RowContent {
   readonly text: string;
@@ -10,7 +10,7 @@ export interface RowContent {
 
 /** What a row says, whether it is stored or waits in this browser. */
 export function contentOf(row: MessageRow | WaitingRow): RowContent {
-  if (row.kind === "waiting") {
+  if (row.kind === 'waiting') {
     const { content, createdAt, replyTo } = row.entry;
     return { text: content, at: createdAt, replyTo };
   }

@@ -1,11 +1,5 @@
-import {
-  Component,
-  type ComponentChildren,
-  createRef,
-  type JSX,
-  type TargetedKeyboardEvent,
-} from "preact";
-import { type Position, ScrollKeeper } from "./keeper";
+import { Component, type ComponentChildren, createRef, type JSX, type TargetedKeyboardEvent } from 'preact';
+import { type Position, ScrollKeeper } from './keeper';
 
 interface ScrollerProps {
   label: string;
@@ -71,9 +65,7 @@ export class Scroller extends Component<ScrollerProps> {
         aria-busy={isBusy}
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls takes the focus
         tabIndex={0}
-        onScroll={(event) =>
-          this.props.onScrolled(this.#keeper?.scrolled() ?? false, event.currentTarget)
-        }
+        onScroll={event => this.props.onScrolled(this.#keeper?.scrolled() ?? false, event.currentTarget)}
         onKeyDown={onKeyDown}
       >
         <div ref={this.#column} class="column">

@@ -17,7 +17,7 @@ export function shortened(text: string): string | null {
 function lineEnd(text: string, count: number): number {
   let end = -1;
   for (let line = 0; line < count; line += 1) {
-    end = text.indexOf("\n", end + 1);
+    end = text.indexOf('\n', end + 1);
     if (end < 0) return text.length;
   }
   return end;

@@ -1,7 +1,7 @@
-import { useEffect, useMemo } from "preact/hooks";
-import type { Client } from "../../app/client";
-import type { ConversationId } from "../../protocol";
-import { useClient } from "../context";
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Client } from '../../app/client';
+import type { ConversationId } from '../../protocol';
+import { useClient } from '../context';
 
 const IDLE_MS = 5_000;
 

@@ -1,21 +1,15 @@
-import type { JSX } from "preact";
-import type { Catalogue } from "../../i18n/en";
-import type { Conversation, State } from "../../state/model";
-import { useClient } from "../context";
-import { useWords } from "../words";
-import { nameOf } from "./names";
+import type { JSX } from 'preact';
+import type { Catalogue } from '../../i18n/en';
+import type { Conversation, State } from '../../state/model';
+import { useClient } from '../context';
+import { useWords } from '../words';
+import { nameOf } from './names';
 
 /** "Ben is typing"; empty where nobody does. */
-export function typingText(
-  words: Catalogue["conversation"],
-  state: State,
-  conversation: Conversation,
-): string {
-  const typists = [...(state.typing.get(conversation.id)?.keys() ?? [])].filter(
-    (user) => user !== state.me.username,
-  );
-  const [one, other] = typists.map((username) => nameOf(conversation, username));
-  if (one === undefined) return "";
+export function typingText(words: Catalogue['conversation'], state: State, conversation: Conversation): string {
+  const typists = [...(state.typing.get(conversation.id)?.keys() ?? [])].filter(user => user !== state.me.username);
+  const [one, other] = typists.map(username => nameOf(conversation, username));
+  if (one === undefined) return '';
   if (other === undefined) return words.typingOne(one);
   return typists.length === 2 ? words.typingTwo(one, other) : words.typingMany(typists.length);
 }

@@ -1,8 +1,8 @@
-import { useComputed } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import type { ConversationId } from "../../protocol";
-import { type Row, rows } from "../../state/rows";
-import { useClient } from "../context";
+import { useComputed } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { ConversationId } from '../../protocol';
+import { type Row, rows } from '../../state/rows';
+import { useClient } from '../context';
 
 /** The rows of a conversation; those that say the same stay the same objects. */
 export function useRows(id: ConversationId): readonly Row[] {

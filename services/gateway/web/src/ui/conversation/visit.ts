@@ -1,11 +1,11 @@
-import { type ReadonlySignal, signal } from "@preact/signals";
-import type { Client, Loading, Place } from "../../app/client";
-import type { ConversationId, MessageId } from "../../protocol";
-import type { Run } from "../../state/model";
-import type { Row } from "../../state/rows";
-import { knownSeq } from "../../state/select";
-import type { ScrollKeeper } from "./keeper";
-import { leave, leftAt } from "./positions";
+import { type ReadonlySignal, signal } from '@preact/signals';
+import type { Client, Loading, Place } from '../../app/client';
+import type { ConversationId, MessageId } from '../../protocol';
+import type { Run } from '../../state/model';
+import type { Row } from '../../state/rows';
+import { knownSeq } from '../../state/select';
+import type { ScrollKeeper } from './keeper';
+import { leave, leftAt } from './positions';
 
 /** Nearer than this many px to what is not loaded, it is loaded. */
 const LOAD_PX = 600;
@@ -13,7 +13,7 @@ const LOAD_PX = 600;
 const AWAY_PX = 80;
 const FOUND_MS = 2_000;
 /** The key of the divider among the rows. */
-const DIVIDER = "unread";
+const DIVIDER = 'unread';
 
 /** One visit of a conversation: where it begins, what is loaded and when, what counts as shown, and jumps. */
 export class Visit {
@@ -49,15 +49,11 @@ export class Visit {
 
   end(): void {
     clearTimeout(this.#fading);
-    const position = this.#keeper?.position ?? "end";
-    const row = position === "end" ? undefined : this.#rows.find(({ key }) => key === position.key);
-    const isLeftAway = this.#hasArrived && position !== "end" && row?.kind === "message";
+    const position = this.#keeper?.position ?? 'end';
+    const row = position === 'end' ? undefined : this.#rows.find(({ key }) => key === position.key);
+    const isLeftAway = this.#hasArrived && position !== 'end' && row?.kind === 'message';
     if (this.#hasArrived) {
-      leave(
-        this.#client,
-        this.#id,
-        isLeftAway ? { anchor: position, messageId: row.message.message_id } : null,
-      );
+      leave(this.#client, this.#id, isLeftAway ? { anchor: position, messageId: row.message.message_id } : null);
     }
     this.#keeper = null;
   }
@@ -83,31 +79,27 @@ export class Visit {
 
   /** Say what is on the screen, if somebody can see it. */
   report = (): void => {
-    const isSeen = document.visibilityState === "visible" && document.hasFocus();
+    const isSeen = document.visibilityState === 'visible' && document.hasFocus();
     if (!this.#keeper || !this.#hasArrived || !isSeen) return;
-    const seq = Math.min(
-      this.#keeper.lastSeqShown(),
-      knownSeq(this.#client.state.peek(), this.#id),
-    );
+    const seq = Math.min(this.#keeper.lastSeqShown(), knownSeq(this.#client.state.peek(), this.#id));
     if (seq > 0) this.#client.shown(this.#id, seq);
   };
 
   /** Go to a place; false where there is none. */
   async jump(place: Place): Promise<boolean> {
     const messageId = await this.#client.jump(this.#id, place);
-    if (place.to === "latest") return this.#putEnd();
+    if (place.to === 'latest') return this.#putEnd();
     const key = this.#keyOf(messageId);
     if (key === null) return false;
-    if (place.to === "unread" && this.#rows.some((row) => row.key === DIVIDER))
-      this.#putRow(DIVIDER, "start");
-    else this.#putRow(key, "middle");
+    if (place.to === 'unread' && this.#rows.some(row => row.key === DIVIDER)) this.#putRow(DIVIDER, 'start');
+    else this.#putRow(key, 'middle');
     this.#find(key);
     return true;
   }
 
   /** Go to the newest message; what is sent there follows. */
   async jumpToEnd(): Promise<void> {
-    if (this.#run?.reachesEnd === false) await this.jump({ to: "latest" });
+    if (this.#run?.reachesEnd === false) await this.jump({ to: 'latest' });
     else this.#putEnd();
   }
 
@@ -117,7 +109,7 @@ export class Visit {
 
   /** Read again what could not be read. */
   async retry(): Promise<void> {
-    if (!this.#run) await this.#client.jump(this.#id, { to: "latest" });
+    if (!this.#run) await this.#client.jump(this.#id, { to: 'latest' });
     else this.#load(true);
   }
 
@@ -130,9 +122,7 @@ export class Visit {
   }
 
   #keyOf(messageId: MessageId | null): string | null {
-    const row = this.#rows.find(
-      (one) => one.kind === "message" && one.message.message_id === messageId,
-    );
+    const row = this.#rows.find(one => one.kind === 'message' && one.message.message_id === messageId);
     return row?.key ?? null;
   }
 
@@ -140,7 +130,7 @@ export class Visit {
   #arrive(keeper: ScrollKeeper): void {
     if (!this.#isOpen) return;
     const isUnread = this.#client.dividerSeq.peek() !== null;
-    if (isUnread) keeper.aim({ to: "row", key: DIVIDER, place: "start" });
+    if (isUnread) keeper.aim({ to: 'row', key: DIVIDER, place: 'start' });
     keeper.settle();
     const isComplete = !isUnread || keeper.has(DIVIDER) || this.#loading?.problem != null;
     if (!this.#run || this.#loading?.place || !isComplete) return;
@@ -152,7 +142,7 @@ export class Visit {
 
   async #goBack(keeper: ScrollKeeper, left: NonNullable<ReturnType<typeof leftAt>>): Promise<void> {
     await this.#client.jump(this.#id, {
-      to: "message",
+      to: 'message',
       messageId: left.messageId,
     });
     keeper.restore(left.anchor);
@@ -182,14 +172,14 @@ export class Visit {
 
   #putEnd(): boolean {
     this.#hasArrived = true;
-    this.#keeper?.aim({ to: "end" });
+    this.#keeper?.aim({ to: 'end' });
     this.#settleTarget();
     return true;
   }
 
-  #putRow(key: string, place: "start" | "middle"): void {
+  #putRow(key: string, place: 'start' | 'middle'): void {
     this.#hasArrived = true;
-    this.#keeper?.aim({ to: "row", key, place });
+    this.#keeper?.aim({ to: 'row', key, place });
     this.#settleTarget();
   }
 
