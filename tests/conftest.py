@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hang
+from tests.support import hang, lanes
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests among several workers, where there are several."""
+    lanes.arrange(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -21,7 +26,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL server for the whole run."""
+    """One PostgreSQL server for the whole run, or for each worker's part of it."""
     with postgres_server() as server:
         yield server
 

@@ -1,11 +1,20 @@
-"""Free ports on 127.0.0.1, found by binding, so that runs side by side do not meet."""
+"""Free ports on 127.0.0.1: each process that tests hands out its own, so that runs side by side do not meet."""
 
+import fcntl
+import functools
+import itertools
+import os
 import random
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 # Below Linux's ephemeral range (32768 and up): an outgoing connection never takes one of these
 # between the moment it was found free and the moment its server binds it.
 LOWEST, HIGHEST = 18000, 32000
+RESERVED = 500
+"""How many ports a process reserves for itself, as long as it lives."""
 
 
 def free_port() -> int:
@@ -17,13 +26,41 @@ def free_ports(count: int) -> int:
     """The first of `count` neighbouring ports that nobody listens on.
 
     Raises:
-        RuntimeError: no such block was found in 200 tries.
+        RuntimeError: there are none among the ports of this process.
     """
-    for _ in range(200):
-        base = random.randrange(LOWEST, HIGHEST - count)  # noqa: S311 - no secret
-        if all(_is_free(base + offset) for offset in range(count)):
-            return base
+    for _ in range(RESERVED):
+        block = list(itertools.islice(_ports(), count))
+        if block[-1] - block[0] == count - 1 and all(map(_is_free, block)):
+            return block[0]
     raise RuntimeError(f"no {count} neighbouring free ports found")
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """The ports of this process, round and round: one that was handed out comes again when all others were."""
+    first = _reserve()
+    return itertools.cycle(range(first, first + RESERVED))
+
+
+def _reserve() -> int:
+    """Lock a range of ports until this process ends; returns the first one.
+
+    Raises:
+        RuntimeError: too many processes test at once.
+    """
+    locks = Path(tempfile.gettempdir(), f"parley-test-ports-{os.getuid()}")
+    locks.mkdir(mode=0o700, exist_ok=True)
+    ranges = list(range(LOWEST, HIGHEST, RESERVED))
+    random.shuffle(ranges)
+    for first in ranges:
+        lock = os.open(locks / str(first), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return first  # the lock stays open
+    raise RuntimeError(f"all {len(ranges)} ranges of ports are reserved by others")
 
 
 def _is_free(port: int) -> bool:
