@@ -178,19 +178,23 @@ async def gateway(nats_url: str) -> AsyncIterator[Gateway]:
     await connection.open()
     durable: list[int] = []
     failed: list[int] = []
-    async with BundleWriter[int](connection, PARTITIONS, on_durable=durable.extend, on_failed=failed.extend) as writer:
-        stand_in = Gateway(connection, writer, failed=failed, durable=durable)
-        answers = msgspec.msgpack.Decoder(list[Answer])
-        announcements = msgspec.msgpack.Decoder(list[Announcement])
-        await connection.subscribe(
-            subjects.answers(GATEWAY), lambda payload: stand_in.on_answers(answers.decode(payload))
-        )
-        await connection.subscribe(
-            subjects.announcements(0), lambda payload: stand_in.announced.extend(announcements.decode(payload))
-        )
-        await connection.flushed(5)
-        yield stand_in
-    await connection.close()
+    try:
+        async with BundleWriter[int](
+            connection, PARTITIONS, on_durable=durable.extend, on_failed=failed.extend
+        ) as writer:
+            stand_in = Gateway(connection, writer, failed=failed, durable=durable)
+            answers = msgspec.msgpack.Decoder(list[Answer])
+            announcements = msgspec.msgpack.Decoder(list[Announcement])
+            await connection.subscribe(
+                subjects.answers(GATEWAY), lambda payload: stand_in.on_answers(answers.decode(payload))
+            )
+            await connection.subscribe(
+                subjects.announcements(0), lambda payload: stand_in.announced.extend(announcements.decode(payload))
+            )
+            await connection.flushed(5)
+            yield stand_in
+    finally:
+        await connection.close()
 
 
 async def fresh_streams(nats_url: str, *, log_max_bytes: int = 64 * 1024 * 1024) -> None:
