@@ -6,7 +6,7 @@ import { offlineShell } from './plugins/shell.ts';
 
 /** The running gateway which the development server passes requests on to. */
 const GATEWAY = `http://127.0.0.1:${process.env['PARLEY_PORT'] ?? 8080}`;
-const MAX_SCRIPT_BYTES = 60 * 1024;
+const MAX_SCRIPT_BYTES = 72 * 1024;
 
 export default defineConfig({
   plugins: [preact(), offlineShell(), compressed(MAX_SCRIPT_BYTES)],
