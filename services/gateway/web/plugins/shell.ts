@@ -4,7 +4,7 @@ import type { Plugin } from 'vite';
 const WORKER = 'sw.js';
 const PAGE = 'index.html';
 /** Files of `public/` which the page needs offline; icons for home screens it does not. */
-const PUBLIC_FILES = ['/icon.svg', '/manifest.webmanifest'];
+const PUBLIC_FILES = ['/icon.svg', '/manifest.webmanifest', '/theme.js'];
 
 /** Writes into the service worker which files make up this build, and a version which changes with any of them. */
 export function offlineShell(): Plugin {

@@ -14,7 +14,10 @@ export function hueClass(username: string): string {
 export function initials(name: string): string {
   const parts = name.trim().split(/\s+/u);
   const chosen = parts.length > 1 ? [parts[0], parts.at(-1)] : parts;
-  return chosen.map(part => firstCharacter(part ?? '')).join('').toLocaleUpperCase();
+  return chosen
+    .map(part => firstCharacter(part ?? ''))
+    .join('')
+    .toLocaleUpperCase();
 }
 
 /** What a person sees as one character, which may be many code points (a flag, an emoji of a family). */

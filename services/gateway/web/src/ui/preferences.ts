@@ -4,6 +4,7 @@ import { effect, type Signal, signal } from '@preact/signals';
 import { isLanguage, type Language, preferredLanguage, speak } from '../i18n/language';
 
 export type Theme = 'system' | 'light' | 'dark';
+export type Choice = 'yes' | 'no';
 
 const PREFIX = 'parley.';
 /** By key: takes what another tab wrote. */
@@ -11,7 +12,9 @@ const takers = new Map<string, (text: string | null) => void>();
 
 export const theme = kept<Theme>('theme', 'system', isTheme);
 /** Whether Enter sends; else it begins a line, and Ctrl+Enter sends. */
-export const enterSends = kept<'yes' | 'no'>('enter-sends', 'yes', text => text === 'yes' || text === 'no');
+export const enterSends = kept<Choice>('enter-sends', 'yes', isChoice);
+/** Whether the title and the app's icon count what is unread. */
+export const countsUnread = kept<Choice>('counts-unread', 'yes', isChoice);
 /** "system": the first of the browser's languages that the client speaks. */
 export const languageChoice = kept<Language | 'system'>(
   'language',
@@ -47,10 +50,15 @@ function kept<T extends string>(name: string, fallback: T, isValid: (text: strin
   return choice;
 }
 
-function isTheme(text: string): text is Theme {
+function isChoice(text: string): boolean {
+  return text === 'yes' || text === 'no';
+}
+
+function isTheme(text: string): boolean {
   return text === 'system' || text === 'light' || text === 'dark';
 }
 
+/** `theme.js` did the same before the first paint. */
 function applyTheme(chosen: Theme): void {
   const root = document.documentElement;
   if (chosen === 'system') delete root.dataset['theme'];

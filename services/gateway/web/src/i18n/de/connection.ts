@@ -5,12 +5,9 @@ const plural = plurals('de');
 
 export const connection: Catalogue['connection'] = {
   connecting: 'Verbindet …',
+  lost: 'Keine Verbindung.',
   again: seconds =>
-    plural(seconds, {
-      one: 'Keine Verbindung. Nächster Versuch in # Sekunde.',
-      other: 'Keine Verbindung. Nächster Versuch in # Sekunden.',
-    }),
-  lost: 'Keine Verbindung. Gleich folgt der nächste Versuch.',
+    plural(seconds, { one: 'Nächster Versuch in # Sekunde.', other: 'Nächster Versuch in # Sekunden.' }),
   tryNow: 'Jetzt versuchen',
   offline: 'Du bist offline.',
   waiting: count =>
@@ -26,5 +23,4 @@ export const connection: Catalogue['connection'] = {
   outdated: 'Diese Seite ist zu alt für den Server.',
   reload: 'Neu laden',
   updateReady: 'Eine neue Version von Parley ist bereit.',
-  isBack: 'Wieder verbunden.',
 };

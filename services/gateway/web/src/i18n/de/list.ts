@@ -6,7 +6,7 @@ const plural = plurals('de');
 export const list: Catalogue['list'] = {
   title: 'Chats',
   conversations: 'Gespräche',
-  you: text => `Du: ${text}`,
+  you: 'Du:',
   draft: 'Entwurf:',
   yesterday: 'Gestern',
   unread: count => plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),

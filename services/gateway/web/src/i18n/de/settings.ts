@@ -41,7 +41,7 @@ export const settings: Catalogue['settings'] = {
   lastSeenText: 'Aus: Andere sehen nicht, wann du zuletzt hier warst.',
   blockedPeople: 'Blockierte Leute',
   blockedText: 'Keiner von euch kann dem anderen schreiben oder sehen, ob der andere da ist.',
-  blockedSince: when => `seit ${when}`,
+  blockedSince: when => `blockiert ${when}`,
   nobodyBlocked: 'Du blockierst niemanden.',
   unblock: 'Freigeben',
   unblockName: name => `${name} freigeben`,

@@ -5,12 +5,16 @@ const plural = plurals('en');
 /** The banner about the connection, and updates. */
 export const connection = {
   connecting: 'Connecting…',
-  again: (seconds: number) => plural(seconds, { one: 'No connection. Trying again in # second.', other: 'No connection. Trying again in # seconds.' }),
-  lost: 'No connection. Trying again soon.',
+  lost: 'No connection.',
+  again: (seconds: number) =>
+    plural(seconds, { one: 'Trying again in # second.', other: 'Trying again in # seconds.' }),
   tryNow: 'Try now',
   offline: 'You are offline.',
   waiting: (count: number) =>
-    plural(count, { one: '# message will be sent when you are back.', other: '# messages will be sent when you are back.' }),
+    plural(count, {
+      one: '# message will be sent when you are back.',
+      other: '# messages will be sent when you are back.',
+    }),
   polling: 'Connected without a live socket: a little slower.',
   takenOver: 'Parley was opened elsewhere in this browser, and went on there.',
   useHere: 'Use it here',
@@ -19,5 +23,4 @@ export const connection = {
   outdated: 'This page is too old for the server.',
   reload: 'Reload',
   updateReady: 'A new version of Parley is ready.',
-  isBack: 'Connected again.',
 };

@@ -32,7 +32,7 @@ export const conversation = {
   unblock: (name: string) => `Unblock ${name}`,
   blockTitle: (name: string) => `Block ${name}?`,
   blockText: (name: string) =>
-    `${name} can't write to you then, and you can't write to ${name}. Neither of you sees when the other is online or typing. What was said stays.`,
+    `${name} can’t write to you then, and you can’t write to ${name}. Neither of you sees when the other is online or typing. What was said stays.`,
 
   // The list
   today: 'Today',
@@ -73,8 +73,8 @@ export const conversation = {
       other: '# messages were not sent.',
     }),
   notSent: {
-    blocked: (name: string) => `Not sent: you and ${name} can't write to each other now.`,
-    not_found: (name: string) => `Not sent: ${name} can't be found.`,
+    blocked: (name: string) => `Not sent: you and ${name} can’t write to each other now.`,
+    not_found: (name: string) => `Not sent: ${name} can’t be found.`,
     not_member: () => 'Not sent: you are not a member here any more.',
     too_large: () => 'Not sent: it is too long.',
     id_conflict: () => 'Not sent: something else was sent in its place. Copy the text and send it anew.',
@@ -129,7 +129,7 @@ export const conversation = {
   cancelReply: 'Cancel reply',
   youBlocked: (name: string) => `You blocked ${name}.`,
   unblockShort: 'Unblock',
-  cannotWrite: (name: string) => `You and ${name} can't write to each other now.`,
+  cannotWrite: (name: string) => `You and ${name} can’t write to each other now.`,
   notKept: 'This message could not be kept in this browser. It is still in the box: copy it, or free some space.',
 
   // Typing

@@ -6,7 +6,7 @@ const plural = plurals('en');
 export const list = {
   title: 'Chats',
   conversations: 'Conversations',
-  you: (text: string) => `You: ${text}`,
+  you: 'You:',
   draft: 'Draft:',
   yesterday: 'Yesterday',
   unread: (count: number) => plural(count, { one: '# unread message', other: '# unread messages' }),

@@ -41,7 +41,7 @@ export const settings = {
   lastSeenText: 'Off: others don’t see when you were here last.',
   blockedPeople: 'Blocked people',
   blockedText: 'Neither of you can write to the other, or see when the other is there.',
-  blockedSince: (when: string) => `since ${when}`,
+  blockedSince: (when: string) => `blocked ${when}`,
   nobodyBlocked: 'You block nobody.',
   unblock: 'Unblock',
   unblockName: (name: string) => `Unblock ${name}`,

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { Conversation } from '../../state/model';
+import { goUp } from '../router';
 import { Avatar } from '../widgets/avatar';
 import { Button } from '../widgets/button';
 import { useWords } from '../words';
@@ -52,12 +53,15 @@ export function NotLoaded({ problem, onRetry }: { problem: string; onRetry(): vo
 
 /** The conversation does not exist, or is somebody else's. */
 export function NotThere(): JSX.Element {
-  const words = useWords().conversation;
+  const words = useWords();
   return (
     <section class="conversation conversation-nothing">
       <div class="nothing">
-        <h2>{words.notThere}</h2>
-        <p>{words.notThereText}</p>
+        <h1>{words.conversation.notThere}</h1>
+        <p>{words.conversation.notThereText}</p>
+        <Button icon="back" onClick={goUp}>
+          {words.common.back}
+        </Button>
       </div>
     </section>
   );

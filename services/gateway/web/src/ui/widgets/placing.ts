@@ -4,7 +4,9 @@ const EDGE_PX = 8;
 /** Puts a fixed element under an element, or at a point; above or to the left where there is no room. */
 export function placeBeside(floating: HTMLElement, anchor: Element | { readonly x: number; readonly y: number }): void {
   const isPoint = !(anchor instanceof Element);
-  const box = isPoint ? { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y } : anchor.getBoundingClientRect();
+  const box = isPoint
+    ? { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y }
+    : anchor.getBoundingClientRect();
   const gap = isPoint ? 0 : GAP_PX;
   const { offsetWidth: width, offsetHeight: height } = floating;
   const isRoomBelow = box.bottom + gap + height + EDGE_PX <= innerHeight;

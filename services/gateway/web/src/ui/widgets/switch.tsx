@@ -1,0 +1,32 @@
+import type { JSX } from 'preact';
+import { useId } from 'preact/hooks';
+
+interface SwitchProps {
+  label: string;
+  hint: string;
+  isOn: boolean;
+  isDisabled?: boolean;
+  onChange(isOn: boolean): void;
+}
+
+/** Something that is on or off, with a line on what that means. */
+export function Switch({ label, hint, isOn, isDisabled = false, onChange }: SwitchProps): JSX.Element {
+  const id = useId();
+  return (
+    <div class="switch">
+      <input
+        id={id}
+        type="checkbox"
+        role="switch"
+        checked={isOn}
+        disabled={isDisabled}
+        aria-describedby={`${id}-hint`}
+        onChange={event => onChange(event.currentTarget.checked)}
+      />
+      <label for={id}>{label}</label>
+      <p id={`${id}-hint`} class="field-hint">
+        {hint}
+      </p>
+    </div>
+  );
+}
