@@ -16,6 +16,8 @@ import { Tabs } from './tabs';
 import { peersOf, Watcher } from './watcher';
 
 const PEERS_MS = 300;
+/** What fits into a frame; of the others comes what was not delivered yet. */
+const HELLO_CURSORS = 2_000;
 const UNCONNECTED: Connection = { state: 'connecting', tries: 0, sinceMs: 0, retryAtMs: 0 };
 
 export interface ExchangeOwner {
@@ -190,13 +192,13 @@ export class Exchange {
 
   #hello(): HelloFrame {
     const { epoch, cursors, conversations, me } = this.#store.peek();
-    const known = { ...cursors };
-    if (!this.#hasCaughtUp) {
+    const held = Object.entries(cursors).filter(([id]) => {
+      if (this.#hasCaughtUp) return true;
       // The list tells how far a conversation is, not that its messages are here: let the server replay what waits.
-      for (const { id, lastSeq, members } of conversations.values()) {
-        if ((members.get(me.username)?.deliveredSeq ?? 0) < lastSeq) delete known[id];
-      }
-    }
+      const conversation = conversations.get(id);
+      return !conversation || (conversation.members.get(me.username)?.deliveredSeq ?? 0) >= conversation.lastSeq;
+    });
+    const known = Object.fromEntries(held.slice(0, HELLO_CURSORS));
     return { type: 'hello', v: VERSION, device_id: deviceId(), cursors: known, ...(epoch ? { epoch } : {}) };
   }
 
@@ -235,7 +237,8 @@ export class Exchange {
   }
 
   #updateWatch(): void {
-    if (this.#isLeader() && this.#connection.peek().state === 'online') this.#watcher.update();
+    const { state } = this.#connection.peek();
+    if (this.#isLeader() && (state === 'online' || state === 'polling')) this.#watcher.update();
   }
 
   // ---- What comes ----------------------------------------------------------------------------------

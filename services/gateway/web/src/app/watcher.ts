@@ -55,10 +55,10 @@ export class Watcher {
   }
 }
 
-/** The peers of the newest conversations, the open one first. */
+/** The peers of the newest conversations, the open one first; with whom one has none yet, one may not watch. */
 export function peersOf(state: State, openId: ConversationId | null): Username[] {
   const newest = [...state.conversations.values()]
-    .filter(({ peer }) => peer !== null)
+    .filter(({ peer, lastSeq }) => peer !== null && lastSeq > 0)
     .sort((a, b) => (b.lastMessage?.sent_at ?? '').localeCompare(a.lastMessage?.sent_at ?? ''));
   const open = newest.filter(({ id }) => id === openId);
   return [...new Set([...open, ...newest].map(({ peer }) => peer ?? ''))].slice(0, WATCHED);
