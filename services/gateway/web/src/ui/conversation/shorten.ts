@@ -6,11 +6,9 @@ const KEPT_LINES = 20;
 /** The beginning of a very long text, for a row that does not fill the screen; null where the text is short enough. */
 export function shortened(text: string): string | null {
   if (text.length <= MAX_CHARS && lineEnd(text, MAX_LINES) === text.length) return null;
-  const end = Math.min(KEPT_CHARS, lineEnd(text, KEPT_LINES));
-  const kept = text.slice(0, end);
-  const lastSpace = kept.search(/\s\S*$/u);
-  const atWord = lastSpace > end / 2 ? kept.slice(0, lastSpace) : kept;
-  return `${withoutHalfCharacter(atWord).trimEnd()}…`;
+  const end = lineEnd(text, KEPT_LINES);
+  const kept = end <= KEPT_CHARS ? text.slice(0, end) : atWord(text.slice(0, KEPT_CHARS));
+  return `${kept.trimEnd()}…`;
 }
 
 /** Where line `count` ends; the end of the text where there are fewer. */
@@ -23,6 +21,8 @@ function lineEnd(text: string, count: number): number {
   return end;
 }
 
-function withoutHalfCharacter(text: string): string {
-  return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text;
+/** Without the word that was cut in two, and never half a character. */
+function atWord(text: string): string {
+  const lastSpace = text.search(/\s\S*$/u);
+  return lastSpace > text.length / 2 ? text.slice(0, lastSpace) : text.replace(/[\ud800-\udbff]$/, '');
 }
