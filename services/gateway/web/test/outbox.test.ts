@@ -152,6 +152,18 @@ describe('a message', () => {
     expect(stored).toEqual([]);
   });
 
+  it('does not come back where it could not be removed at first', async () => {
+    const storage = disk.storage();
+    const removeEntry = vi.fn(storage.removeEntry).mockRejectedValueOnce(new StorageError('no'));
+    const outbox = await online({ ...storage, removeEntry });
+    await ack(outbox, await write(outbox, 'hi'));
+    expect(disk.entries.size).toBe(1);
+    await pass(10);
+
+    expect(disk.entries.size).toBe(0);
+    expect([waiting(outbox), contents()]).toEqual([[], ['hi']]);
+  });
+
   it('is not taken where the browser does not store it', async () => {
     const outbox = await online();
     disk.isFull = true;
@@ -633,6 +645,17 @@ describe('another tab', () => {
     outbox.applyChange({ removed: 'x' });
     outbox.applyChange({ put: entry });
     expect(waiting(outbox)).toEqual([]);
+  });
+
+  it('is closed after it stored a message, before it could tell: the message is found', async () => {
+    const outbox = await online();
+    disk.entries.set('x', outboxEntry(1, { id: 'x', content: 'theirs' }));
+    await pass(10);
+    expect(contents()).toEqual(['theirs']);
+    outbox.close();
+    disk.entries.set('y', outboxEntry(2, { id: 'y', content: 'too late' }));
+    await pass(30);
+    expect(waiting(outbox)).toEqual(['theirs queued']);
   });
 
   it('took over and handed back: what it did is read', async () => {

@@ -42,13 +42,15 @@ export class Entries {
     if (this.find(id)) this.#all.value = this.#all.peek().filter(entry => entry.id !== id);
   }
 
-  /** Take over what is stored, but for what changes here while it is read. */
-  async read(stored: () => Promise<readonly OutboxEntry[]>): Promise<void> {
+  /** Take over what is stored, but for what changes here while it is read. Answers with what is stored and gone. */
+  async read(storage: () => Promise<readonly OutboxEntry[]>): Promise<ClientId[]> {
     const touched = new Set<ClientId>();
     this.#touched = touched;
-    const others = (await stored()).filter(({ id }) => !touched.has(id) && !this.#gone.has(id));
+    const stored = await storage();
+    const others = stored.filter(({ id }) => !touched.has(id) && !this.#gone.has(id));
     const own = this.#all.peek().filter(({ id }) => touched.has(id));
     this.#all.value = [...own, ...others].sort(byOrder);
+    return stored.map(({ id }) => id).filter(id => this.#gone.has(id));
   }
 
   /** The order of a new entry: by time, so that tabs agree, and above all that is there, should the clock go back. */

@@ -3,6 +3,14 @@
 import type { ClientId, ConversationId } from '../protocol';
 import type { OutboxEntry } from '../state/model';
 
+/** Codes of refusals after which the same message may be taken. */
+export const RETRYABLE: ReadonlySet<string> = new Set([
+  'rate_limited',
+  'unavailable',
+  'queue_full',
+  'internal',
+  'unauthenticated', // the session ended, which is told elsewhere: it goes out when the user is back
+]);
 /** No answer to a message on an open connection: send it again. */
 const ANSWER_MS = 10_000;
 /** The server has it in its log; it says so itself when it is stored. */

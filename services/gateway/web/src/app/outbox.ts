@@ -20,15 +20,10 @@ import { newId } from './ids';
 import type { OutboxChange } from './messages';
 import { Entries, frameOf, messageOf } from './outbox-entries';
 import { checkRoom } from './outbox-limits';
-import { Sender } from './outbox-sender';
+import { RETRYABLE, Sender } from './outbox-sender';
 
-const RETRYABLE: ReadonlySet<string> = new Set([
-  'rate_limited',
-  'unavailable',
-  'queue_full',
-  'internal',
-  'unauthenticated', // the session ended, which is told elsewhere: it goes out when the user is back
-]);
+/** A tab may be closed after it stored something, and before it could tell the others. */
+const LOOK_MS = 10_000;
 
 export interface OutboxHost {
   readonly me: () => User;
@@ -57,6 +52,7 @@ export class Outbox {
   readonly #accepted = new Map<MessageId, ClientId>();
   #adding: Promise<unknown> = Promise.resolve();
   #refreshing: Promise<void> = Promise.resolve();
+  #looking: ReturnType<typeof setTimeout> | undefined;
   #isAppointed = false;
   /** Appointed, and knows what the tab before it left behind. */
   #isLeading = false;
@@ -66,7 +62,7 @@ export class Outbox {
   /** Read what waits. It is sent once this tab leads and is connected; nothing of `host` is called before. */
   static async open(storage: Storage, host: OutboxHost, random: () => number = Math.random): Promise<Outbox> {
     const outbox = new Outbox(storage, host, random);
-    await outbox.refresh();
+    await outbox.#look();
     return outbox;
   }
 
@@ -130,6 +126,11 @@ export class Outbox {
     this.#remove(id);
   }
 
+  async #look(): Promise<void> {
+    await this.refresh();
+    if (!this.#isClosed) this.#looking = setTimeout(() => void this.#look(), LOOK_MS);
+  }
+
   /** Read again what is stored: what other tabs did while this one could not hear them. */
   refresh(): Promise<void> {
     this.#refreshing = this.#refreshing.then(() => this.#read());
@@ -139,7 +140,8 @@ export class Outbox {
   async #read(): Promise<void> {
     if (!this.#storage.isDurable) return; // this tab's store knows no more than the tab
     try {
-      await this.#all.read(() => this.#storage.outbox());
+      const left = await this.#all.read(() => this.#storage.outbox());
+      for (const id of left) inBackground(this.#storage.removeEntry(id));
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
     }
@@ -183,6 +185,7 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#looking);
     this.#startOrStop();
   }
 

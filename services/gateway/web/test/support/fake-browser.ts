@@ -90,14 +90,10 @@ export class FakeTab {
   get surroundings(): Surroundings {
     return {
       locks: {
-        request: (
-          _name: string,
-          options: LockOptions | LockGrantedCallback<unknown>,
-          callback?: LockGrantedCallback<unknown>,
-        ) =>
+        request: (_name: string, options: LockOptions | LockGrantedCallback<unknown>, callback?: unknown) =>
           typeof options === 'function'
-            ? this.#browser.request(this, {}, options)
-            : this.#browser.request(this, options, callback ?? (() => undefined)),
+            ? this.#request({}, options)
+            : this.#request(options, callback as LockGrantedCallback<unknown>),
       } as Surroundings['locks'],
       openChannel: () => this.#openChannel(),
       page: this.page,
@@ -105,11 +101,17 @@ export class FakeTab {
     };
   }
 
+  async #request(options: LockOptions, callback: LockGrantedCallback<unknown>): Promise<unknown> {
+    await new Promise<void>(resolve => this.run(resolve));
+    return this.#browser.request(this, options, callback);
+  }
+
   #openChannel(): Channel {
+    const send = (data: unknown): void => {
+      for (const other of this.#browser.tabs) if (other !== this) other.#hear(data, this.#browser.latency());
+    };
     const channel = new FakeChannel(
-      data => {
-        for (const other of this.#browser.tabs) if (other !== this) other.#hear(data, this.#browser.latency());
-      },
+      data => this.run(() => send(data)),
       () => this.#channels.delete(channel),
     );
     this.#channels.add(channel);
@@ -131,7 +133,7 @@ export class FakeTab {
   }
 
   hang(): void {
-    this.#waiting = [];
+    this.#waiting ??= [];
   }
 
   goOn(): void {
