@@ -1,7 +1,8 @@
 """The product as browsers see it: real processes, and lines that lead to them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -68,6 +69,15 @@ class Site:
         """Take a line back, whatever was done to it."""
         line.restore()
         self._free.append(line)
+
+    @contextmanager
+    def borrowed_line(self) -> Iterator[Line]:
+        """Lend a line for a block."""
+        line = self.take_line()
+        try:
+            yield line
+        finally:
+            self.give_back(line)
 
     async def start(self) -> None:
         """Start the product, on the same ports and with the same data as before; wait until it is ready."""
