@@ -10,6 +10,7 @@ from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests among several workers, where there are several."""
     lanes.arrange(items)
