@@ -31,6 +31,12 @@ export function remove<V>(set: ReadonlySet<V>, value: V): ReadonlySet<V> {
   return changed;
 }
 
+/** The set of these values: the one before, if it is that. */
+export function same<V>(previous: ReadonlySet<V>, values: readonly V[]): ReadonlySet<V> {
+  const set = new Set(values);
+  return set.size === previous.size && values.every(value => previous.has(value)) ? previous : set;
+}
+
 /** With some fields changed. */
 export function update<T extends object>(value: T, change: Partial<T>): T {
   for (const key in change) {

@@ -5,7 +5,7 @@ import { put, remove, update, without } from './changes';
 import { messageOf, newer } from './messages';
 import type { Conversation, Event, Member, State } from './model';
 import { advanced, dropRetries, newMember, readSeqOf, withEarly } from './receipts';
-import { addToRun } from './runs';
+import { addToRun, settleRun } from './runs';
 import { unreadAfterMessage, unreadAfterView } from './unread';
 
 type Listed = Extract<Event, { kind: 'listed' }>;
@@ -53,23 +53,27 @@ export function dropConversation(state: State, id: ConversationId): State {
 /** Take in a conversation that was read anew. What events have told beyond it stays. */
 export function addView(state: State, view: ConversationView): State {
   const { conversation_id: id, kind } = view;
-  const held = state.conversations.get(id) ?? unknown(id, state.early.get(id) ?? new Map());
+  const held = state.conversations.get(id) ?? unknown(state, id, state.early.get(id));
   const members = membersOf(view, held.members, state.me);
   const fresh = view.last_message && messageOf(view.last_message);
   const lastMessage = fresh && held.lastMessage ? newest(held.lastMessage, fresh) : (held.lastMessage ?? fresh);
   const lastSeq = Math.max(held.lastSeq, view.last_seq);
   const readSeq = members.get(state.me.username)?.readSeq ?? 0;
   const reading = { readSeq, wasReadSeq: readSeqOf(held, state.me), lastSeq, lastMessage };
-  return addConversation(
+  const unread = unreadAfterView(view, held, reading, state.runs.get(id), state.me);
+  const isOlder = held.isStale && view.rev < held.rev;
+  const changed = addConversation(
     state,
     update(held, {
       ...{ kind, members, lastSeq, lastMessage, title: titleOf(view, state.me) },
       peer: view.peer?.username ?? null,
       rev: Math.max(held.rev, view.rev),
-      ...unreadAfterView(view, held, reading, state.runs.get(id), state.me),
+      ...unread,
+      isStale: unread.isStale || isOlder,
       ...{ muted: view.muted, pinned: view.pinned, archived: view.archived, draft: view.draft, blocked: view.blocked },
     }),
   );
+  return view.rev <= (state.cursors[id] ?? 0) ? settleRun(changed, id) : changed;
 }
 
 /** Put a conversation in the list, with what came before it. */
@@ -80,10 +84,15 @@ function addConversation(state: State, conversation: Conversation): State {
   return dropRetries(update(state, { conversations, early: without(state.early, id) }), whole);
 }
 
-function unknown(id: ConversationId, members: Conversation['members']): Conversation {
+/** Put a conversation in the list of which nothing is known: it is to be fetched. */
+export function addUnknown(state: State, id: ConversationId): State {
+  return state.conversations.has(id) ? state : addConversation(state, unknown(state, id));
+}
+
+function unknown(state: State, id: ConversationId, members: Conversation['members'] = new Map()): Conversation {
   return {
     ...{ id, kind: 'direct', title: '', peer: null, members },
-    ...{ rev: 0, lastSeq: 0, lastMessage: null, unread: 0, firstUnreadSeq: null },
+    ...{ rev: state.cursors[id] ?? 0, lastSeq: 0, lastMessage: null, unread: 0, firstUnreadSeq: null },
     ...{ muted: false, pinned: false, archived: false, draft: '', blocked: false },
     isStale: true,
   };
@@ -119,7 +128,7 @@ const newest = (held: Message, message: Message): Message => {
 /** Take in a message, in whatever order. It counts as unread where it is newer than all before it. */
 export function addMessage(state: State, message: Message): State {
   const { conversation_id: id } = message;
-  const known = state.conversations.has(id) ? state : addConversation(state, begunBy(message, state.me));
+  const known = state.conversations.has(id) ? state : addConversation(state, begunBy(state, message));
   const conversation = known.conversations.get(id);
   if (!conversation) return state;
   const changed = withMessage(conversation, message, state.me);
@@ -137,10 +146,11 @@ function withMessage(conversation: Conversation, message: Message, me: User): Co
 }
 
 /** What a message tells of a conversation that is not in the list; the rest is to be fetched. */
-function begunBy({ conversation_id: id, sender, seq }: Message, me: User): Conversation {
+function begunBy(state: State, { conversation_id: id, sender, seq }: Message): Conversation {
+  const { me } = state;
   const names = new Map([me.username, sender].map(username => [username, newMember(username, '')]));
   const peer = sender === me.username ? null : sender;
-  return { ...unknown(id, names), title: peer ?? '', peer, lastSeq: seq - 1 };
+  return { ...unknown(state, id, names), title: peer ?? '', peer, lastSeq: seq - 1 };
 }
 
 /** Show a conversation that nobody has written in. */
@@ -152,7 +162,7 @@ export function begin(state: State, { conversationId: id, peer }: Begun): State 
     [peer.username, newMember(peer.username, peer.displayName)],
   ]);
   const title = peer.displayName || peer.username;
-  return addConversation(state, { ...unknown(id, members), title, peer: peer.username, isStale: false });
+  return addConversation(state, { ...unknown(state, id, members), title, peer: peer.username, isStale: false });
 }
 
 /** Change what the user keeps about a conversation. */

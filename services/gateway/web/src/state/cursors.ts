@@ -1,8 +1,8 @@
 /** The `rev` up to which each conversation is known: live frames, holes between them, and what fills these. */
 
 import type { CaughtUpFrame, ConversationId, Message, ResyncFrame, WelcomeFrame } from '../protocol';
-import { add, put, remove, update, without } from './changes';
-import { addMessage } from './conversations';
+import { add, put, remove, same, update, without } from './changes';
+import { addMessage, addUnknown } from './conversations';
 import { initial } from './initial';
 import type { Event, State } from './model';
 import { addCursors, newMember } from './receipts';
@@ -20,7 +20,13 @@ export function addLive(state: State, message: Message): State {
   const { conversation_id: id, rev } = message;
   const cursor = state.cursors[id];
   if (cursor === undefined || rev === cursor + 1) return goOn(moved(addMessage(state, message), id, rev), id);
-  return rev <= cursor ? addMessage(state, message) : holdBack(state, message);
+  if (rev <= cursor) return addMessage(state, message);
+  return holdBack(update(state, { behind: add(state.behind, id) }), message);
+}
+
+/** Take in an own message that was stored while what was missed still comes: then the cursor may go on to it. */
+export function addStored(state: State, message: Message): State {
+  return holdBack(addMessage(state, message), message);
 }
 
 function moved(state: State, id: ConversationId, rev: number): State {
@@ -32,11 +38,10 @@ function holdBack(state: State, message: Message): State {
   const held = state.heldBack.get(id) ?? [];
   const place = held.findLastIndex(other => other.rev <= rev) + 1;
   if (held[place - 1]?.rev === rev) return state;
-  const behind = add(state.behind, id);
   if (held.length >= MAX_HELD_BACK || (held.length === 0 && state.heldBack.size >= MAX_HOLES)) {
-    return update(state, { behind, told: add(state.told, id) });
+    return update(state, { behind: add(state.behind, id), told: add(state.told, id) });
   }
-  return { ...state, behind, heldBack: put(state.heldBack, id, held.toSpliced(place, 0, message)) };
+  return { ...state, heldBack: put(state.heldBack, id, held.toSpliced(place, 0, message)) };
 }
 
 /** The cursor moved: take in what waits and follows on it. */
@@ -53,14 +58,27 @@ function goOn(state: State, id: ConversationId): State {
   return update(changed, { heldBack: without(changed.heldBack, id), behind });
 }
 
-/** What was missed has come. */
+/**
+ * What was missed has come. All conversations of the user are named: one that was not, the last time, is new, and to be
+ * fetched where no message told of it (another device had them all).
+ */
 export function catchUp(state: State, { cursors, more = [] }: CaughtUpFrame): State {
-  const behind = new Set(more);
-  let changed: State = { ...state, cursors, behind, told: behind };
-  for (const [id, cursor] of Object.entries(cursors)) changed = settle(changed, id, cursor);
-  for (const id of state.heldBack.keys()) changed = goOn(changed, id);
+  const isFirst = Object.keys(state.cursors).length === 0;
+  let changed = update(state, {
+    cursors: isSame(state.cursors, cursors) ? state.cursors : cursors,
+    behind: same(state.behind, more),
+    told: same(state.told, more),
+  });
+  for (const [id, cursor] of Object.entries(cursors)) {
+    if (!isFirst && !(id in state.cursors)) changed = addUnknown(changed, id);
+    if (state.cursors[id] !== cursor) changed = settle(changed, id, cursor);
+  }
+  for (const id of changed.heldBack.keys()) changed = goOn(changed, id);
   return changed;
 }
+
+const isSame = (one: State['cursors'], other: State['cursors']): boolean =>
+  Object.keys(one).length === Object.keys(other).length && Object.entries(one).every(([id, rev]) => other[id] === rev);
 
 /** All up to `rev` has come; where that is not so, because another device had it already, it is to be fetched. */
 function settle(state: State, id: ConversationId, rev: number): State {
@@ -77,7 +95,11 @@ export function addSynced(state: State, page: Synced): State {
   let changed = state;
   for (const message of page.messages.toSorted((one, other) => one.seq - other.seq))
     changed = addMessage(changed, message);
-  changed = moved(addCursors(changed, id, page.members), id, Math.max(rev, state.cursors[id] ?? 0));
+  changed = addCursors(changed, id, page.members);
+  // One that is new here, and of which nothing comes, is left to `caught_up`.
+  if (changed.conversations.has(id) || id in changed.cursors) {
+    changed = moved(changed, id, Math.max(rev, changed.cursors[id] ?? 0));
+  }
   if (complete) changed = settle(update(changed, { told: remove(changed.told, id) }), id, rev);
   else changed = update(changed, { told: add(changed.told, id), behind: add(changed.behind, id) });
   return goOn(changed, id);

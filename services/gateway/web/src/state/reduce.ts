@@ -2,7 +2,7 @@
 
 import type { ServerFrame } from '../protocol';
 import { addMessage, addView, begin, dropConversation, keepBelongings, list } from './conversations';
-import { addLive, addSynced, catchUp, resync, welcome } from './cursors';
+import { addLive, addStored, addSynced, catchUp, resync, welcome } from './cursors';
 import { messageOf } from './messages';
 import type { Event, State } from './model';
 import { disconnect, expireTyping, noteRetry, see, stopTyping, type } from './people';
@@ -25,7 +25,7 @@ export function reduce(state: State, event: Event): State {
     case 'frame':
       return takeFrame(state, event.frame, event.isLive, event.nowMs);
     case 'stored':
-      return event.isLive ? addLive(state, event.message) : addMessage(state, event.message);
+      return event.isLive ? addLive(state, event.message) : addStored(state, event.message);
     case 'kept':
       return keepBelongings(state, event);
     case 'begun':
