@@ -108,6 +108,9 @@ export class BrowserClient implements Client {
   get isTroubled(): ReadonlySignal<boolean> {
     return this.#trouble.isTroubled;
   }
+  get isDurable(): boolean {
+    return this.#around.storage.isDurable;
+  }
   get outbox(): ReadonlySignal<readonly OutboxEntry[]> {
     return this.#exchange.outbox.entries;
   }

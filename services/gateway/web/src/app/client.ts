@@ -42,6 +42,8 @@ export interface Client {
   readonly connection: ReadonlySignal<Connection>;
   /** Whether the connection has been bad for 2 s: only then people are told. */
   readonly isTroubled: ReadonlySignal<boolean>;
+  /** Whether what waits in this browser survives the page; where the browser keeps nothing, people are told. */
+  readonly isDurable: boolean;
   /** All that waits in this browser, in order. */
   readonly outbox: ReadonlySignal<readonly OutboxEntry[]>;
   /** The list is read: before, show placeholders. `hasMore`: `loadMoreConversations` brings more. */

@@ -86,7 +86,8 @@ async function end(profile: Profile, reason: 'none' | 'ended'): Promise<void> {
   onSignedOut.handler = null;
   running = null;
   forgetUser();
-  current.value = { kind: 'signed-out', reason };
+  current.value = { kind: 'starting' };
   await ended.stop({ keepsCache: false });
   if (reason === 'none') await wipe(profile.id);
+  current.value = { kind: 'signed-out', reason };
 }

@@ -7,8 +7,9 @@ import { LeaderLock, type Locks } from './tabs-lock';
 
 /** Of what tabs say to each other. Raise it when `TabMessage`, or something in it, changes its shape. */
 const VERSION = 1;
-/** A visible tab asks whether the leading one still lives. */
+/** A visible tab asks whether the leading one still lives: at the latest after that time, rarely several at once. */
 const PING_MS = 10_000;
+const PING_JITTER_MS = 2_000;
 const ANSWER_MS = 5_000;
 /** A timer that is that late means that the machine slept: the other tab did, too. */
 const LATE_MS = 2_000;
@@ -147,7 +148,7 @@ export class Tabs {
 
   #pingLater(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ping(), PING_MS);
+    this.#timer = setTimeout(() => this.#ping(), PING_MS - Math.random() * PING_JITTER_MS);
   }
 
   /** Ask the leader for a sign of life. Hidden tabs don't: their timers are slow, and nobody looks at them. */
@@ -158,7 +159,7 @@ export class Tabs {
     const askedAtMs = Date.now();
     this.#timer = setTimeout(() => {
       const isLate = Date.now() - askedAtMs > ANSWER_MS + LATE_MS;
-      if (isLate || !this.#around.isVisible()) this.#ping();
+      if (isLate) this.#ping();
       else this.#takeOver();
     }, ANSWER_MS);
   }

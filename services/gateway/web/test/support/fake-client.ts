@@ -14,6 +14,7 @@ export const NOT_LOADING: Loading = { older: false, newer: false, place: false, 
 export class FakeClient implements Client {
   readonly state;
   readonly profile = signal<Profile>(ANN);
+  isDurable = true;
   readonly connection = signal<Connection>({ state: 'online' });
   readonly isTroubled = signal(false);
   readonly outbox = signal<readonly OutboxEntry[]>([]);

@@ -16,6 +16,7 @@ export const connection: Catalogue['connection'] = {
       other: '# Nachrichten werden gesendet, sobald du wieder da bist.',
     }),
   polling: 'Verbunden ohne stehende Leitung: etwas langsamer.',
+  notDurable: 'Dieser Browser speichert nichts: Was noch nicht gesendet ist, geht mit diesem Tab verloren.',
   takenOver: 'Parley wurde in diesem Browser noch einmal geöffnet und läuft dort weiter.',
   useHere: 'Hier benutzen',
   signedOut: 'Du bist abgemeldet.',

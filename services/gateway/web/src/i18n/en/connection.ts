@@ -16,6 +16,7 @@ export const connection = {
       other: '# messages will be sent when you are back.',
     }),
   polling: 'Connected without a live socket: a little slower.',
+  notDurable: 'This browser keeps nothing: what waits to be sent is lost when this tab closes.',
   takenOver: 'Parley was opened elsewhere in this browser, and went on there.',
   useHere: 'Use it here',
   signedOut: 'You are signed out.',

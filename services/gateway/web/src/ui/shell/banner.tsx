@@ -10,7 +10,7 @@ export function Banner(): JSX.Element {
   const words = useWords().connection;
   const connection = client.connection.value;
   const waiting = client.outbox.value.filter(entry => entry.state === 'queued').length;
-  const notice = client.isTroubled.value ? noticeOf(connection, waiting, words) : null;
+  const notice = client.isTroubled.value ? noticeOf(connection, waiting, client.isDurable, words) : null;
   return (
     // The countdown is outside of what is read out: it would be read every second.
     <div class={notice ? `banner banner-${notice.tone}` : 'banner-none'}>

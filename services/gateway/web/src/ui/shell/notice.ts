@@ -11,8 +11,13 @@ export interface Notice {
 }
 
 /** The words for a connection that is not well; null where all is well. `waiting`: messages that wait to be sent. */
-export function noticeOf(connection: Connection, waiting: number, words: Catalogue['connection']): Notice | null {
-  const detail = waiting > 0 ? words.waiting(waiting) : '';
+export function noticeOf(
+  connection: Connection,
+  waiting: number,
+  isDurable: boolean,
+  words: Catalogue['connection'],
+): Notice | null {
+  const detail = [waiting > 0 ? words.waiting(waiting) : '', isDurable ? '' : words.notDurable].join(' ').trim();
   switch (connection.state) {
     case 'online':
       return null;
