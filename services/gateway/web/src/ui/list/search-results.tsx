@@ -91,11 +91,7 @@ function PersonButton({ person, isPending, onChoose }: PersonButtonProps): JSX.E
       type="button"
       class="row row-person"
       aria-busy={isPending}
-      onClick={() => {
-        void onChoose(username).then(() => {
-          query.value = '';
-        });
-      }}
+      onClick={() => void onChoose(username)}
     >
       <Avatar username={username} title={name} size={40} />
       <span class="row-text">

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useClient } from '../context';
 import { pathOf, route } from '../router';
 import { Avatar } from '../widgets/avatar';
@@ -14,7 +14,11 @@ import { SearchResults } from './search-results';
 export function SidePane(): JSX.Element {
   const words = useWords();
   const body = useRef<HTMLDivElement>(null);
-  const Heading = route.value.page === 'list' ? 'h1' : 'h2';
+  const at = route.value;
+  useEffect(() => {
+    query.value = ''; // what was looked for is found
+  }, [at]);
+  const Heading = at.page === 'list' ? 'h1' : 'h2';
   const toFirst = (move: 'focus' | 'open'): void => {
     const first = body.current?.querySelector<HTMLElement>('a.row, .row-person');
     if (move === 'open') first?.click();

@@ -21,7 +21,11 @@ export function Switch({ label, hint, isOn, isDisabled = false, onChange }: Swit
         checked={isOn}
         disabled={isDisabled}
         aria-describedby={`${id}-hint`}
-        onChange={event => onChange(event.currentTarget.checked)}
+        onChange={event => {
+          const wanted = event.currentTarget.checked;
+          event.currentTarget.checked = isOn; // it shows what is, not what was asked for
+          onChange(wanted);
+        }}
       />
       <label for={id}>{label}</label>
       <p id={`${id}-hint`} class="field-hint">
