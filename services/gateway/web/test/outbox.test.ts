@@ -431,6 +431,7 @@ describe('a refusal for good', () => {
       await write(outbox, 'three');
       await done(outbox.retry(one));
       expect(waiting(outbox)).toEqual(['one queued', 'two queued', 'three queued']);
+      expect(contents()).toEqual(['one', 'two']);
       await ack(outbox, two);
 
       expect(sent.map(({ id, content }) => [content, id === one])).toEqual([
@@ -477,16 +478,19 @@ describe('a refusal for good', () => {
     expect(waiting(outbox)).toEqual([]);
   });
 
-  it('of one that another tab gave up meanwhile: nothing is tried', async () => {
-    const outbox = await online();
-    const one = await write(outbox, 'one');
-    await refuse(outbox, one, 'blocked');
-    disk.entries.delete(one);
-    await done(outbox.retry(one));
+  it.each(['blocked', 'id_conflict'])(
+    '(%s) of one that another tab gave up meanwhile: nothing is tried',
+    async code => {
+      const outbox = await online();
+      const one = await write(outbox, 'one');
+      await refuse(outbox, one, code);
+      disk.entries.delete(one);
+      await done(outbox.retry(one));
 
-    expect(waiting(outbox)).toEqual([]);
-    expect(contents()).toEqual(['one']);
-  });
+      expect(waiting(outbox)).toEqual([]);
+      expect(contents()).toEqual(['one']);
+    },
+  );
 
   it('says when a new try can’t be stored, and leaves it as it is', async () => {
     const outbox = await online();

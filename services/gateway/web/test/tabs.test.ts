@@ -11,11 +11,13 @@ let browser: FakeBrowser;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.spyOn(Math, 'random').mockReturnValue(0);
   browser = new FakeBrowser();
 });
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
 
@@ -94,6 +96,22 @@ describe('several tabs', () => {
   });
 });
 
+it.each([0, 1, 2, 3, 4, 5, 6, 7])(
+  'a tab that closes %i moments after it could lead does not keep the lock',
+  async moments => {
+    const [a, b, c] = [open(), open(), open()];
+    await pass(1);
+    a.tabs.close();
+    for (let i = 0; i < moments; i += 1) await Promise.resolve();
+    b.tabs.close();
+    const log = [...b.log];
+    await pass(1);
+
+    expect(b.log).toEqual(log);
+    expect(c.log).toEqual(['lead']);
+  },
+);
+
 describe('a leader that hangs', () => {
   it('is replaced within 15 s by a tab that is looked at, and follows when it goes on', async () => {
     const [a, b, c] = [open(), open(), open()];
@@ -114,13 +132,31 @@ describe('a leader that hangs', () => {
     expect(a.log).toEqual(['lead', 'follow', 'lead']);
   });
 
-  it('is replaced by one of the tabs that are looked at', async () => {
-    const all = [open(), open(), open(), open()];
+  it('is replaced by one of the tabs that are looked at, which the others accept', async () => {
+    let chance = 0;
+    vi.spyOn(Math, 'random').mockImplementation(() => {
+      chance = (chance + 0.37) % 1;
+      return chance;
+    });
+    const [a, b, c, d] = [open(), open(), open(), open()];
     await pass(1);
-    all[0]?.tab.hang();
+    a.tab.hang();
     await pass(60);
 
-    expect(leaders(...all.slice(1))).toBe(1);
+    expect([...b.log, ...c.log, ...d.log]).toEqual(['lead']);
+  });
+
+  it('is replaced by the one that it was replaced by before', async () => {
+    const [a, b] = [open(), open()];
+    await pass(1);
+    a.tab.hang();
+    await pass(15);
+    a.tab.goOn();
+    await pass(1);
+    b.tab.hang();
+    await pass(15.1);
+
+    expect([a.log, b.log]).toEqual([['lead', 'follow', 'lead'], ['lead']]);
   });
 
   it('stays while no tab is looked at, and is replaced 5 s after one is', async () => {
@@ -152,7 +188,7 @@ describe('a leader that hangs', () => {
     a.tab.hang();
     await pass(10);
     vi.setSystemTime(Date.now() + 3_600_000); // asleep in the middle of waiting for an answer
-    await pass(3);
+    await pass(5);
     a.tab.goOn();
     await pass(30);
 

@@ -249,7 +249,6 @@ export class Outbox {
       this.#sender.delay(id, code, error.retry_after_ms);
       return;
     }
-    this.#forgetAccepted(id);
     this.#change({ ...entry, state: 'failed', problem: { code, detail } });
     this.#sender.settle(id);
     this.#sender.pump();
@@ -258,16 +257,11 @@ export class Outbox {
   /** A message is stored, whoever said so. */
   #settle(id: ClientId): void {
     this.#sender.settle(id);
-    this.#forgetAccepted(id);
     if (this.#all.find(id)) {
       inBackground(this.#storage.removeEntry(id));
       this.#remove(id);
     }
     this.#sender.pump();
-  }
-
-  #forgetAccepted(id: ClientId): void {
-    for (const [messageId, clientId] of this.#accepted) if (clientId === id) this.#accepted.delete(messageId);
   }
 
   // ---- Changes here, told to the other tabs ----------------------------------------------------------
@@ -286,6 +280,7 @@ export class Outbox {
   }
 
   #remove(id: ClientId): void {
+    for (const [messageId, clientId] of this.#accepted) if (clientId === id) this.#accepted.delete(messageId);
     this.#all.hide(id);
     this.#host.tell({ removed: id });
     this.#sender.pump();

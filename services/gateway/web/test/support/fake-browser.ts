@@ -35,6 +35,7 @@ export class FakeBrowser {
         this.#queue.unshift(request);
         robbed?.tab.run(() => robbed.reject(new DOMException('stolen', 'AbortError')));
       } else {
+        if (signal?.aborted) throw signal.reason;
         this.#queue.push(request);
         signal?.addEventListener('abort', () => {
           if (!this.#queue.includes(request)) return;
