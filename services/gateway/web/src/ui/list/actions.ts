@@ -1,22 +1,19 @@
 import type { Client } from '../../app/client';
 import type { Catalogue } from '../../i18n/en';
 import type { Conversation } from '../../state/model';
+import type { Attempt } from '../attempt';
 import type { MenuItem } from '../widgets/menu';
 import { showToast } from '../widgets/toasts';
 
 /** What can be done with a conversation from the list: nothing before its first message, when the server has none of it. */
-export function conversationActions(conversation: Conversation, client: Client, words: Catalogue): MenuItem[] {
+export function conversationActions(
+  conversation: Conversation,
+  client: Client,
+  words: Catalogue,
+  attempt: Attempt,
+): MenuItem[] {
   const { id, pinned, muted, archived, unread, lastSeq } = conversation;
   if (lastSeq === 0) return [];
-  const attempt = async (work: Promise<void>): Promise<boolean> => {
-    try {
-      await work;
-      return true;
-    } catch {
-      showToast(words.common.wentWrong, { tone: 'bad' });
-      return false;
-    }
-  };
   const archive = async (): Promise<void> => {
     if (!(await attempt(client.keep(id, { archived: !archived })))) return;
     showToast(archived ? words.list.unarchivedToast : words.list.archivedToast, {

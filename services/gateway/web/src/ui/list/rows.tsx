@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationId } from '../../protocol';
 import type { Conversation } from '../../state/model';
+import { useAttempt } from '../attempt';
 import { useClient } from '../context';
 import { typingText } from '../conversation/typing';
 import { useDay } from '../day';
@@ -27,6 +28,7 @@ interface OpenMenu {
 export function Rows({ label, conversations }: RowsProps): JSX.Element {
   const client = useClient();
   const words = useWords();
+  const attempt = useAttempt();
   const day = useDay();
   const list = useRef<HTMLUListElement>(null);
   const [focused, setFocused] = useState<ConversationId | null>(null);
@@ -39,7 +41,7 @@ export function Rows({ label, conversations }: RowsProps): JSX.Element {
   const has = (id: ConversationId | null): boolean => conversations.some(one => one.id === id);
   const tabStop = has(focused) ? focused : has(openId) ? openId : conversations[0]?.id;
   const ofMenu = menu && conversations.find(({ id }) => id === menu.id);
-  const actions = ofMenu ? conversationActions(ofMenu, client, words) : [];
+  const actions = ofMenu ? conversationActions(ofMenu, client, words, attempt) : [];
 
   useEffect(() => {
     if (!list.current) return;

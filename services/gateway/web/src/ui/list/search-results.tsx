@@ -87,12 +87,7 @@ interface PersonButtonProps {
 function PersonButton({ person, isPending, onChoose }: PersonButtonProps): JSX.Element {
   const { username, display_name: name } = person;
   return (
-    <button
-      type="button"
-      class="row row-person"
-      aria-busy={isPending}
-      onClick={() => void onChoose(username)}
-    >
+    <button type="button" class="row row-person" aria-busy={isPending} onClick={() => void onChoose(username)}>
       <Avatar username={username} title={name} size={40} />
       <span class="row-text">
         <span class="row-title" dir="auto">

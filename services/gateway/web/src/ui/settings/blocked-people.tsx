@@ -1,12 +1,11 @@
 import type { JSX } from 'preact';
 import { useCallback } from 'preact/hooks';
 import type { BlockedPerson } from '../../protocol';
+import { useAttempt } from '../attempt';
 import { useClient } from '../context';
-import { problemText } from '../problems';
 import { ago } from '../time';
 import { Avatar } from '../widgets/avatar';
 import { Button } from '../widgets/button';
-import { showToast } from '../widgets/toasts';
 import { useLocale, useWords } from '../words';
 import { LoadedView, useLoaded } from './loaded';
 
@@ -15,14 +14,10 @@ export function BlockedPeople(): JSX.Element {
   const client = useClient();
   const words = useWords();
   const locale = useLocale();
+  const attempt = useAttempt();
   const [state, reload] = useLoaded(useCallback(() => client.blocked(), [client]));
   const unblock = async ({ username, display_name: name }: BlockedPerson): Promise<void> => {
-    try {
-      await client.block(username, false);
-      showToast(words.settings.unblocked(name));
-    } catch (error) {
-      showToast(problemText(error, words, locale), { tone: 'bad' });
-    }
+    await attempt(client.block(username, false), words.settings.unblocked(name));
     reload();
   };
   return (

@@ -1,11 +1,10 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Settings } from '../../protocol';
+import { useAttempt } from '../attempt';
 import { useClient } from '../context';
-import { problemText } from '../problems';
 import { Switch } from '../widgets/switch';
-import { showToast } from '../widgets/toasts';
-import { useLocale, useWords } from '../words';
+import { useWords } from '../words';
 import { BlockedPeople } from './blocked-people';
 
 /** What others see, and who can't write. */
@@ -30,18 +29,12 @@ interface PrivacySwitchProps {
 /** It shows what was chosen at once, and goes back where the server does not take it. */
 function PrivacySwitch({ name, label, hint }: PrivacySwitchProps): JSX.Element {
   const client = useClient();
-  const words = useWords();
-  const locale = useLocale();
+  const attempt = useAttempt();
   const [pending, setPending] = useState<boolean | null>(null);
   const change = async (isOn: boolean): Promise<void> => {
     setPending(isOn);
-    try {
-      await client.changeProfile({ settings: { [name]: isOn } });
-    } catch (error) {
-      showToast(problemText(error, words, locale), { tone: 'bad' });
-    } finally {
-      setPending(null);
-    }
+    await attempt(client.changeProfile({ settings: { [name]: isOn } }));
+    setPending(null);
   };
   return (
     <Switch

@@ -1,13 +1,12 @@
 import type { JSX } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import type { Session } from '../../protocol';
+import { useAttempt } from '../attempt';
 import { useClient } from '../context';
-import { problemText } from '../problems';
 import { ago } from '../time';
 import { Button } from '../widgets/button';
-import { Dialog } from '../widgets/dialog';
+import { Confirm } from '../widgets/confirm';
 import { Icon } from '../widgets/icon';
-import { showToast } from '../widgets/toasts';
 import { useLocale, useWords } from '../words';
 import { deviceName } from './device-name';
 import { LoadedView, useLoaded } from './loaded';
@@ -16,13 +15,10 @@ import { LoadedView, useLoaded } from './loaded';
 export function SessionsSettings(): JSX.Element {
   const client = useClient();
   const words = useWords();
-  const locale = useLocale();
+  const attempt = useAttempt();
   const [state, reload] = useLoaded(useCallback(() => client.sessions(), [client]));
   const end = async (sessions: readonly Session[], done: string): Promise<void> => {
-    const results = await Promise.allSettled(sessions.map(({ id }) => client.endSession(id)));
-    const failure = results.find(result => result.status === 'rejected');
-    if (failure) showToast(problemText(failure.reason, words, locale), { tone: 'bad' });
-    else showToast(done);
+    await attempt(Promise.all(sessions.map(({ id }) => client.endSession(id))), done);
     reload();
   };
   return (
@@ -42,7 +38,7 @@ export function SessionsSettings(): JSX.Element {
             </ul>
             <EndOthers
               others={sessions.filter(session => !session.current)}
-              onEnd={others => void end(others, words.settings.othersEnded)}
+              onEnd={others => end(others, words.settings.othersEnded)}
             />
           </>
         )}
@@ -80,39 +76,27 @@ function SessionItem({ session, onEnd }: { session: Session; onEnd(): void }): J
 
 interface EndOthersProps {
   others: readonly Session[];
-  onEnd(others: readonly Session[]): void;
+  onEnd(others: readonly Session[]): Promise<void>;
 }
 
 function EndOthers({ others, onEnd }: EndOthersProps): JSX.Element | null {
-  const words = useWords();
+  const words = useWords().settings;
   const [isAsking, setAsking] = useState(false);
   if (others.length === 0) return null;
   return (
     <>
       <Button kind="danger" onClick={() => setAsking(true)}>
-        {words.settings.endOthers}
+        {words.endOthers}
       </Button>
       {isAsking && (
-        <Dialog
-          title={words.settings.endOthersTitle}
+        <Confirm
+          title={words.endOthersTitle}
+          action={words.endOthers}
+          onConfirm={() => onEnd(others)}
           onClose={() => setAsking(false)}
-          actions={
-            <>
-              <Button onClick={() => setAsking(false)}>{words.common.cancel}</Button>
-              <Button
-                kind="danger"
-                onClick={() => {
-                  setAsking(false);
-                  onEnd(others);
-                }}
-              >
-                {words.settings.endOthers}
-              </Button>
-            </>
-          }
         >
-          <p>{words.settings.endOthersText(others.length)}</p>
-        </Dialog>
+          <p>{words.endOthersText(others.length)}</p>
+        </Confirm>
       )}
     </>
   );
