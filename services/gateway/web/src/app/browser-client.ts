@@ -42,6 +42,21 @@ export interface Surroundings {
 }
 
 export class BrowserClient implements Client {
+  readonly state: ReadonlySignal<State>;
+  readonly profile: Signal<Profile>;
+  readonly connection: ReadonlySignal<Connection>;
+  readonly isTroubled: ReadonlySignal<boolean>;
+  readonly isDurable: boolean;
+  readonly outbox: ReadonlySignal<readonly OutboxEntry[]>;
+  readonly list: Client['list'];
+  readonly loading: ReadonlySignal<ReadonlyMap<ConversationId, Loading>>;
+  readonly openId: Signal<ConversationId | null>;
+  readonly dividerSeq = signal<number | null>(null);
+  readonly chosenPresence = signal<ChosenPresence>('online');
+  readonly contentLimit = signal(8_000);
+  readonly announcement = signal<{ sender: string; content: string; n: number } | null>(null);
+  readonly update: ReadonlySignal<(() => void) | null>;
+
   readonly #store: Store;
   readonly #around: Surroundings;
   readonly #exchange: Exchange;
@@ -49,13 +64,7 @@ export class BrowserClient implements Client {
   readonly #list: ConversationList;
   readonly #typist: Typist;
   readonly #keeper: Keeper;
-  readonly #trouble: ReturnType<typeof lastingTrouble>;
-  readonly #profile: Signal<Profile>;
-  readonly #openId: Signal<ConversationId | null>;
-  readonly #dividerSeq = signal<number | null>(null);
-  readonly #chosen = signal<ChosenPresence>('online');
-  readonly #contentLimit = signal(8_000);
-  readonly #announcement = signal<{ sender: string; content: string; n: number } | null>(null);
+  readonly #endTrouble: () => void;
   #ticking: ReturnType<typeof setInterval> | undefined;
 
   /** Make the client of a user: what this browser keeps of them is there at once. */
@@ -79,64 +88,29 @@ export class BrowserClient implements Client {
     openId: Signal<ConversationId | null>,
     isKept: boolean,
   ) {
+    const trouble = lastingTrouble(exchange.connection);
     this.#store = store;
     this.#around = around;
     this.#exchange = exchange;
-    this.#openId = openId;
-    this.#profile = signal(profile);
     this.#reader = new Reader(store, around.storage);
+    this.#list = new ConversationList(
+      store,
+      views => views.forEach(({ conversation_id: id }) => exchange.deliver(id)),
+      isKept,
+    );
     this.#typist = new Typist(frame => exchange.send(frame));
-    this.#keeper = new Keeper(store.state, this.#profile, around.storage);
-    this.#trouble = lastingTrouble(exchange.connection);
-    const deliver = (views: readonly { conversation_id: ConversationId }[]): void => {
-      for (const { conversation_id: id } of views) exchange.deliver(id);
-    };
-    this.#list = new ConversationList(store, deliver, isKept);
-  }
-
-  // ---- What views read -----------------------------------------------------------------------------
-
-  get state(): ReadonlySignal<State> {
-    return this.#store.state;
-  }
-  get profile(): ReadonlySignal<Profile> {
-    return this.#profile;
-  }
-  get connection(): ReadonlySignal<Connection> {
-    return this.#exchange.connection;
-  }
-  get isTroubled(): ReadonlySignal<boolean> {
-    return this.#trouble.isTroubled;
-  }
-  get isDurable(): boolean {
-    return this.#around.storage.isDurable;
-  }
-  get outbox(): ReadonlySignal<readonly OutboxEntry[]> {
-    return this.#exchange.outbox.entries;
-  }
-  get list(): Client['list'] {
-    return this.#list.progress;
-  }
-  get loading(): ReadonlySignal<ReadonlyMap<ConversationId, Loading>> {
-    return this.#reader.loading;
-  }
-  get chosenPresence(): ReadonlySignal<ChosenPresence> {
-    return this.#chosen;
-  }
-  get contentLimit(): ReadonlySignal<number> {
-    return this.#contentLimit;
-  }
-  get announcement(): Client['announcement'] {
-    return this.#announcement;
-  }
-  get openId(): ReadonlySignal<ConversationId | null> {
-    return this.#openId;
-  }
-  get dividerSeq(): ReadonlySignal<number | null> {
-    return this.#dividerSeq;
-  }
-  get update(): ReadonlySignal<(() => void) | null> {
-    return this.#around.update;
+    this.#endTrouble = trouble.end;
+    this.state = store.state;
+    this.profile = signal(profile);
+    this.connection = exchange.connection;
+    this.isTroubled = trouble.isTroubled;
+    this.isDurable = around.storage.isDurable;
+    this.outbox = exchange.outbox.entries;
+    this.list = this.#list.progress;
+    this.loading = this.#reader.loading;
+    this.openId = openId;
+    this.update = around.update;
+    this.#keeper = new Keeper(store.state, this.profile, around.storage);
   }
 
   // ---- Life ----------------------------------------------------------------------------------------
@@ -151,6 +125,7 @@ export class BrowserClient implements Client {
       after: event => this.#after(event),
       onTab: message => this.#onTab(message),
       onJoined: () => this.#onJoined(),
+      onReturn: () => void this.#list.read(),
       onOtherEpoch: () => this.#onOtherEpoch(),
       onEnd: reason => this.#around.onEnd(reason),
       onOther: () => this.#around.onOther(),
@@ -164,7 +139,7 @@ export class BrowserClient implements Client {
     clearInterval(this.#ticking);
     this.#list.stop();
     this.#keeper.stop();
-    this.#trouble.end();
+    this.#endTrouble();
     this.#exchange.stop();
     if (!keepsCache) await this.#around.storage.dropCache().catch(() => undefined);
     this.#around.storage.close();
@@ -172,8 +147,8 @@ export class BrowserClient implements Client {
 
   async #readProfile(): Promise<void> {
     try {
-      this.#profile.value = (await api.me()).user;
-      this.#chosen.value = (await api.chosenPresence()).status;
+      this.profile.value = (await api.me()).user;
+      this.chosenPresence.value = (await api.chosenPresence()).status;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }
@@ -187,7 +162,7 @@ export class BrowserClient implements Client {
       const { frame, isLive } = event;
       if (frame.type === 'message' && isLive) this.#arrived(frame);
       if (frame.type === 'welcome') {
-        this.#contentLimit.value = frame.limits['content_chars'] ?? this.#contentLimit.peek();
+        this.contentLimit.value = frame.limits['content_chars'] ?? this.contentLimit.peek();
       }
     }
   }
@@ -195,24 +170,24 @@ export class BrowserClient implements Client {
   /** A message of somebody else came into the conversation that is looked at. */
   #arrived(message: Message): void {
     const conversation = this.#store.conversation(message.conversation_id);
-    if (message.conversation_id !== this.#openId.peek() || message.sender === this.#store.peek().me.username) return;
+    if (message.conversation_id !== this.openId.peek() || message.sender === this.#store.peek().me.username) return;
     const sender = conversation?.members.get(message.sender)?.displayName ?? message.sender;
-    this.#announcement.value = { sender, content: message.content, n: (this.#announcement.peek()?.n ?? 0) + 1 };
+    this.announcement.value = { sender, content: message.content, n: (this.announcement.peek()?.n ?? 0) + 1 };
     const isSeen = document.visibilityState === 'visible' && document.hasFocus();
-    if (!isSeen && conversation?.firstUnreadSeq === message.seq) this.#dividerSeq.value = message.seq;
+    if (!isSeen && conversation?.firstUnreadSeq === message.seq) this.dividerSeq.value = message.seq;
   }
 
   #onTab(message: TabMessage): void {
-    if (message.kind === 'profile') this.#profile.value = message.profile;
-    if (message.kind === 'chosen') this.#chosen.value = message.presence;
+    if (message.kind === 'profile') this.profile.value = message.profile;
+    if (message.kind === 'chosen') this.chosenPresence.value = message.presence;
   }
 
   #onJoined(): void {
-    this.#exchange.post({ kind: 'chosen', presence: this.#chosen.peek() });
+    this.#exchange.post({ kind: 'chosen', presence: this.chosenPresence.peek() });
   }
 
   #onOtherEpoch(): void {
-    const openId = this.#openId.peek();
+    const openId = this.openId.peek();
     void this.#around.storage.dropCache().catch(() => undefined);
     void this.#list.read().then(() => (openId === null ? undefined : this.#reader.open(openId)));
   }
@@ -259,21 +234,21 @@ export class BrowserClient implements Client {
   // ---- A conversation ------------------------------------------------------------------------------
 
   async open(id: ConversationId): Promise<void> {
-    if (this.#openId.peek() === id) return;
+    if (this.openId.peek() === id) return;
     this.close();
-    this.#openId.value = id;
+    this.openId.value = id;
     if (!this.#store.conversation(id)) await this.#readConversation(id);
-    if (this.#openId.peek() !== id) return;
+    if (this.openId.peek() !== id) return;
     const conversation = this.#store.conversation(id);
-    this.#dividerSeq.value = conversation?.unread ? conversation.firstUnreadSeq : null;
+    this.dividerSeq.value = conversation?.unread ? conversation.firstUnreadSeq : null;
     await this.#reader.open(id);
   }
 
   close(): void {
-    const id = this.#openId.peek();
+    const id = this.openId.peek();
     if (id === null) return;
-    this.#openId.value = null;
-    this.#dividerSeq.value = null;
+    this.openId.value = null;
+    this.dividerSeq.value = null;
     this.#typist.type(id, false);
     this.#store.dispatch({ kind: 'closed', conversationId: id });
   }
@@ -326,7 +301,7 @@ export class BrowserClient implements Client {
       replyTo: replyTo ?? null,
       seenSeq: own?.readSeq || null,
     });
-    this.#dividerSeq.value = null;
+    this.dividerSeq.value = null;
     this.#typist.type(id, false);
   }
 
@@ -361,14 +336,14 @@ export class BrowserClient implements Client {
   // ---- The account -----------------------------------------------------------------------------------
 
   choosePresence(presence: ChosenPresence): void {
-    this.#chosen.value = presence;
+    this.chosenPresence.value = presence;
     this.#exchange.post({ kind: 'chosen', presence });
     this.#exchange.send({ type: 'user_status', status: presence });
   }
 
   async changeProfile(change: { display_name?: string; settings?: Partial<Settings> }): Promise<void> {
     const profile = (await api.changeMe(change)).user;
-    this.#profile.value = profile;
+    this.profile.value = profile;
     this.#exchange.post({ kind: 'profile', profile });
   }
 

@@ -27,6 +27,8 @@ export interface ExchangeOwner {
   onTab(message: TabMessage): void;
   /** A tab opened: tell it what this one knows. */
   onJoined(): void;
+  /** The browser had put this page aside, and it is back: what the other tabs said meanwhile is missed. */
+  onReturn(): void;
   /** The server knows another history: everything held was dropped. */
   onOtherEpoch(): void;
   /** The session is over. */
@@ -99,8 +101,16 @@ export class Exchange {
       onMessage: message => this.#onTab(message),
       onLead: () => this.#lead(),
       onFollow: () => this.#follow(),
+      onReturn: () => {
+        void this.#outbox.refresh();
+        owner.onReturn();
+      },
+      onOutdated: () => {
+        this.#connection.value = { state: 'stopped', why: 'outdated', reason: '' };
+      },
     });
     this.#tabs = tabs;
+    void this.#outbox.refresh();
     this.#receipts.start();
     this.#mender.start();
     this.#ends.push(
