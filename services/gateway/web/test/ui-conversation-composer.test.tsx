@@ -1,3 +1,4 @@
+import { render } from 'preact';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FakeClient } from './support/fake-client';
 import { after, button, click, only, press, showPane, textsOf, write } from './support/pane';
@@ -122,6 +123,21 @@ test('a draft of another device does not replace what is written here', async ()
   await write(boxOf(root), 'Mine');
   await after(() => client.put(conversation('ben', { lastSeq: 2, draft: 'From the phone' })));
   expect(boxOf(root).value).toBe('Mine');
+});
+
+test('a draft that is too long to be kept is there again in this visit', async () => {
+  const client = withBen();
+  client.contentLimit.value = 10;
+  const first = await showPane(client);
+  await write(boxOf(first), 'x'.repeat(11));
+  vi.advanceTimersByTime(500);
+  await after(() => render(null, first));
+  expect(client.saveDraft).not.toHaveBeenCalled();
+  const second = await showPane(client);
+  expect(boxOf(second).value).toBe('x'.repeat(11));
+  await write(boxOf(second), 'short');
+  await after(() => render(null, second));
+  expect(client.saveDraft.mock.calls).toEqual([[WITH_BEN, 'short']]);
 });
 
 test('what was sent does not come back as a draft', async () => {

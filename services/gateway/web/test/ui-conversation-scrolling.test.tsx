@@ -101,11 +101,23 @@ test('after a failure nothing is loaded before somebody asks', async () => {
 
 test('a first page that fails can be read again', async () => {
   const client = new FakeClient([conversation('ben', { lastSeq: 5 })]);
-  client.setLoading(WITH_BEN, { problem: 'The server did not answer.' });
   const root = await showPane(client);
+  await after(() => client.setLoading(WITH_BEN, { problem: 'The server did not answer.' }));
   expect(only(root, '.nothing').textContent).toContain('The server did not answer.');
   await click(button(root, 'Try again'));
-  expect(client.jump).toHaveBeenCalledWith(WITH_BEN, { to: 'latest' });
+  expect(client.jump).toHaveBeenCalledWith(WITH_BEN, { to: 'unread' });
+});
+
+test('what could not be read is read again once there is a connection', async () => {
+  const client = new FakeClient([conversation('ben', { lastSeq: 5 })]);
+  client.connection.value = { state: 'connecting', tries: 1, sinceMs: 0, retryAtMs: 0 };
+  client.setLoading(WITH_BEN, { problem: 'The server did not answer.' });
+  await showPane(client);
+  expect(client.jump).not.toHaveBeenCalled();
+  await after(() => {
+    client.connection.value = { state: 'online' };
+  });
+  expect(client.jump).toHaveBeenCalledTimes(1);
 });
 
 test('the button goes to the end, reading it where it is not held', async () => {

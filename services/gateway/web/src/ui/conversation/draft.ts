@@ -3,8 +3,11 @@ import { useEffect, useMemo } from 'preact/hooks';
 import type { Client } from '../../app/client';
 import type { ConversationId } from '../../protocol';
 import { useClient } from '../context';
+import { lengthOf } from './length';
 
 const SAVE_AFTER_MS = 500;
+/** Drafts that are too long to be kept: they are there again as long as the page is. */
+const unkept = new WeakMap<Client, Map<ConversationId, Draft>>();
 
 /** What is in the composer, kept while it is written. A draft of another device shows unless something is written here. */
 export class Draft {
@@ -42,10 +45,14 @@ export class Draft {
     this.save();
   }
 
-  /** Keep what is written now. */
+  get isTooLong(): boolean {
+    return lengthOf(this.#text.peek()) > this.#client.contentLimit.peek();
+  }
+
+  /** Keep what is written now, unless the server would not take it. */
   save = (): void => {
     clearTimeout(this.#timer);
-    if (this.#text.peek() === this.#kept) return;
+    if (this.#text.peek() === this.#kept || this.isTooLong) return;
     this.#kept = this.#text.peek();
     this.#client.saveDraft(this.#id, this.#kept);
   };
@@ -61,14 +68,18 @@ export class Draft {
 
 export function useDraft(id: ConversationId): Draft {
   const client = useClient();
-  const draft = useMemo(() => new Draft(client, id), [client, id]);
+  const draft = useMemo(() => unkept.get(client)?.get(id) ?? new Draft(client, id), [client, id]);
   useSignalEffect(() => draft.take(client.state.value.conversations.get(id)?.draft ?? ''));
   useEffect(() => {
     document.addEventListener('visibilitychange', draft.save);
     return () => {
       document.removeEventListener('visibilitychange', draft.save);
       draft.save();
+      const drafts = unkept.get(client) ?? new Map<ConversationId, Draft>();
+      unkept.set(client, drafts);
+      if (draft.isTooLong) drafts.set(id, draft);
+      else drafts.delete(id);
     };
-  }, [draft]);
+  }, [client, id, draft]);
   return draft;
 }

@@ -166,7 +166,9 @@ function Step({ name, time, isDone = time !== null, tick, note }: StepProps): JS
   return (
     <div class={isDone ? 'info-step' : 'info-step is-open'}>
       <dt>
-        <span class="info-mark">{tick && isDone && <Tick state={tick} label="" />}</span>
+        <span class="info-mark" aria-hidden="true">
+          {tick && isDone && <Tick state={tick} />}
+        </span>
         {name}
       </dt>
       <dd>

@@ -109,7 +109,7 @@ export class Visit {
 
   /** Read again what could not be read. */
   async retry(): Promise<void> {
-    if (!this.#run) await this.#client.jump(this.#id, { to: 'latest' });
+    if (!this.#run) await this.#client.jump(this.#id, { to: 'unread' });
     else this.#load(true);
   }
 
