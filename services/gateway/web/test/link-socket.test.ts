@@ -204,6 +204,28 @@ describe('signs of life', () => {
     expect(socket.sentOf('ping')).toHaveLength(1);
   });
 
+  it('asks after 3 s without an answer to what is answered', () => {
+    transport.send({ type: 'message', id: 'one', to: 'ben', content: 'hi' });
+    vi.advanceTimersByTime(2_000);
+    transport.send({ type: 'message', id: 'two', to: 'ben', content: 'hi' });
+    vi.advanceTimersByTime(999);
+    expect(socket.sentOf('ping')).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    expect(socket.sentOf('ping')).toHaveLength(1);
+    vi.advanceTimersByTime(5_000);
+    expect(host.endings).toHaveLength(1);
+  });
+
+  it('takes any frame for the answer, and waits for none to a receipt', () => {
+    transport.send({ type: 'message', id: 'one', to: 'ben', content: 'hi' });
+    socket.say(MESSAGE);
+    transport.send({ type: 'read_receipt', conversation_id: 'c1', state: 'read', up_to_seq: 1 });
+    vi.advanceTimersByTime(29_999);
+    expect(socket.sentOf('ping')).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    expect(socket.sentOf('ping')).toHaveLength(1);
+  });
+
   it('asks at once when told to, and only once at a time', () => {
     transport.probe();
     transport.probe();

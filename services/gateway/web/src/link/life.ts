@@ -2,6 +2,8 @@
 
 /** So many heartbeats of the server may be silent. */
 const SILENT_BEATS = 1.5;
+/** What is answered at once is answered within that. */
+const ANSWER_MS = 3_000;
 const PROBE_MS = 5_000;
 /** A timer so late fired in a page that was frozen: the answer may be waiting behind it. */
 const LATE_MS = 1_000;
@@ -11,6 +13,8 @@ export class Life {
   readonly #onDead: () => void;
   #heardMs = 0;
   #mostSilentMs = 0;
+  /** Since when an answer is due; null: nobody has asked since the last frame came. */
+  #askedMs: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isProbing = false;
 
@@ -30,9 +34,17 @@ export class Life {
   /** A frame came, of whatever kind. */
   hear(): void {
     this.#heardMs = Date.now();
+    this.#askedMs = null;
     if (!this.#isProbing) return;
     this.#isProbing = false;
     this.#wait();
+  }
+
+  /** Something was sent that is answered: silence now means sooner that the link is dead. */
+  expectAnswer(): void {
+    if (this.#askedMs !== null) return;
+    this.#askedMs = Date.now();
+    if (this.#mostSilentMs > 0 && !this.#isProbing) this.#wait();
   }
 
   /** Ask now, unless it is asked already. */
@@ -46,13 +58,16 @@ export class Life {
 
   #wait(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        if (Date.now() - this.#heardMs < this.#mostSilentMs) this.#wait();
-        else this.probe();
-      },
-      this.#heardMs + this.#mostSilentMs - Date.now(),
-    );
+    this.#timer = setTimeout(() => {
+      if (Date.now() < this.#dueMs) this.#wait();
+      else this.probe();
+    }, this.#dueMs - Date.now());
+  }
+
+  /** When a sign of life is due. */
+  get #dueMs(): number {
+    const beatMs = this.#heardMs + this.#mostSilentMs;
+    return this.#askedMs === null ? beatMs : Math.min(beatMs, this.#askedMs + ANSWER_MS);
   }
 
   #question(mayAskAgain: boolean): void {

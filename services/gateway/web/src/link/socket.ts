@@ -11,6 +11,8 @@ const CONNECT_MS = 10_000;
 /** So much may wait to be sent; the link is stuck then. */
 const MOST_BUFFERED = 1024 * 1024;
 const HEARTBEAT_MS = 20_000;
+/** What the server answers in any case, and soon. */
+const ANSWERED: ReadonlySet<ClientFrame['type']> = new Set(['message', 'sync']);
 
 export type MakeSocket = (url: string, subprotocol: string) => WebSocket;
 
@@ -64,7 +66,9 @@ export class SocketTransport implements Transport {
   }
 
   send(frame: ClientFrame): boolean {
-    return this.#isOpen && this.#write(frame);
+    const isSent = this.#isOpen && this.#write(frame);
+    if (isSent && ANSWERED.has(frame.type)) this.#life.expectAnswer();
+    return isSent;
   }
 
   probe(): void {
