@@ -27,7 +27,7 @@ web-dev: python ## serve the browser client from its sources, beside a running `
 test: installed-dev ## run all tests
 	@$(WEB) build
 	@$(WEB) test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
+	@$(BIN)/python -m pytest -n 3 --durations 20
 
 check: installed-dev ## lint, format, types and import rules
 	@$(BIN)/ruff check

@@ -10,10 +10,15 @@ from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests among several workers, where there are several."""
+    """Begin with what takes the longest."""
     lanes.arrange(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes:
+    """Share the tests among several workers (`-n`)."""
+    return lanes.Lanes(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
