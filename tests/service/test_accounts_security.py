@@ -5,6 +5,7 @@ import json
 import statistics
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -153,7 +154,12 @@ async def test_an_unknown_user_costs_as_much_time_as_a_wrong_password(sqlite_url
 
 
 async def test_hashing_is_bounded_and_others_are_served_meanwhile(sqlite_url: str, nats_url: str) -> None:
-    settings = {"argon2_threads": 1, "argon2_waiting": 2, "argon2_memory_kib": 131_072, "rate_limits": False}
+    settings: dict[str, Any] = {
+        "argon2_threads": 1,
+        "argon2_waiting": 2,
+        "argon2_memory_kib": 131_072,
+        "rate_limits": False,
+    }
     async with prepared_gateway(sqlite_url, nats_url, **settings) as gateway, gateway.browser() as browser:
         await browser.post(REGISTER, json=ANN)
         logins = [asyncio.ensure_future(browser.post(LOGIN, json=ANN)) for _ in range(12)]
