@@ -5,25 +5,28 @@ import type { ConversationId, Message } from '../../protocol';
 import type { Conversation as Known } from '../../state/model';
 import { dayOf } from '../../text/format';
 import { useClient } from '../context';
+import { later } from '../widgets/later';
 import { showToast } from '../widgets/toasts';
 import { useWords } from '../words';
 import { Composer } from './composer';
-import { DateDialog } from './date-dialog';
 import { NotThere, Placeholders } from './empty';
 import { Failures } from './failures';
 import { Header } from './header';
-import { InfoOf } from './info-of';
 import { MessageList } from './list';
 import { Typing } from './typing';
+import { useKnown } from './use-known';
 import { useKeysForBox } from './keys-for-box';
 import { Visit } from './visit';
 
 export { NoConversation } from './empty';
 
+const DateDialog = later(async () => (await import('./date-dialog')).DateDialog);
+const InfoOf = later(async () => (await import('./info-of')).InfoOf);
+
 /** The pane of a conversation. */
 export function Conversation({ id }: { id: ConversationId }): JSX.Element {
   const client = useClient();
-  const conversation = client.state.value.conversations.get(id);
+  const conversation = useKnown(state => state.conversations.get(id));
   if (conversation) return <Pane key={id} conversation={conversation} />;
   const isGone = client.loading.value.get(id)?.problem != null;
   if (isGone) return <NotThere />;

@@ -5,15 +5,17 @@ import { useClient } from '../context';
 import { SidePane } from '../list/side-pane';
 import { isNarrow } from '../screen';
 import { route } from '../router';
-import { SettingsPage } from '../settings/settings-page';
+import { later } from '../widgets/later';
 import { showToast } from '../widgets/toasts';
 import { useWords } from '../words';
 import { Banner } from './banner';
 import { useFocusOnPages } from './focus';
-import { Help } from './help';
 import { openDialog, useShortcuts } from './shortcuts';
-import { Switcher } from './switcher';
 import { useTitle } from './title';
+
+const SettingsPage = later(async () => (await import('../settings/settings-page')).SettingsPage);
+const Switcher = later(async () => (await import('./switcher')).Switcher);
+const Help = later(async () => (await import('./help')).Help);
 
 /** The client of a signed-in user: the list beside a page, or one of them where there is no room for both. */
 export function Layout(): JSX.Element {
