@@ -3,7 +3,7 @@ import { countsUnread } from '../src/ui/preferences';
 import { FakeClient } from './support/fake-client';
 import { after, button, click, only, press, textsOf, write } from './support/pane';
 import { conversation, message } from './support/samples';
-import { showShell } from './support/shell';
+import { fetched, showShell } from './support/shell';
 
 const narrow = vi.hoisted(() => ({ isNarrow: { value: false, peek: (): boolean => false } }));
 
@@ -33,6 +33,7 @@ test('Ctrl+K, or ⌘K, opens the switcher, also from a field', async () => {
   for (const modifier of [{ ctrlKey: true }, { metaKey: true }]) {
     const event = await press(only(root, '#search'), 'k', modifier);
     expect(event.defaultPrevented).toBe(true);
+    await fetched();
     expect(dialogs(root)).toEqual(['Go to a chat']);
     await press(only(root, 'dialog input'), 'k', modifier);
     expect(dialogs(root)).toEqual([]);
@@ -42,6 +43,7 @@ test('Ctrl+K, or ⌘K, opens the switcher, also from a field', async () => {
 test('the switcher goes to a conversation by keys alone', async () => {
   const root = await showShell(threeChats());
   await press(root, 'k', { ctrlKey: true });
+  await fetched();
   const box = only<HTMLInputElement>(root, '[role=combobox]');
   const active = (): string =>
     document.getElementById(box.getAttribute('aria-activedescendant') ?? '')?.textContent ?? '';
@@ -63,6 +65,7 @@ test('the switcher begins a conversation with somebody new', async () => {
   client.searchPeople.mockResolvedValue([{ username: 'zoe', display_name: 'Zoe' }]);
   const root = await showShell(client);
   await press(root, 'k', { ctrlKey: true });
+  await fetched();
   await write(only<HTMLInputElement>(root, '[role=combobox]'), 'zoe');
   await vi.waitFor(() => expect(only(root, '[role=option]').textContent).toContain('Zoe'));
   await press(only(root, '[role=combobox]'), 'Enter');
@@ -75,6 +78,7 @@ test('? shows the keys, unless one types', async () => {
   await press(only(root, '#search'), '?');
   expect(dialogs(root)).toEqual([]);
   await press(root, '?');
+  await fetched();
   expect(dialogs(root)).toEqual(['Keyboard shortcuts']);
   expect(root.querySelectorAll('dialog kbd').length).toBeGreaterThan(8);
   await click(button(only(root, 'dialog'), 'Close'));
@@ -96,12 +100,14 @@ test('a key that somebody used does nothing more', async () => {
   const use = (event: Event): void => event.preventDefault();
   root.addEventListener('keydown', use);
   await press(root, '?');
+  await fetched();
   expect(dialogs(root)).toEqual([]);
 });
 
 test('Esc closes the settings, in a wide window back to where they were opened', async () => {
   const root = await showShell(threeChats(), '/c/dk-ben');
   await click(only(root, '.own-link'));
+  await fetched();
   await click(only(root, 'a[href="/settings/privacy"]'));
   await press(root, 'Escape');
   expect(location.pathname).toBe('/c/dk-ben');
@@ -123,6 +129,7 @@ test('the open conversation follows the address', async () => {
   await click(only(root, 'a[data-id="dk-cy"]'));
   expect(client.open).toHaveBeenLastCalledWith('dk-cy');
   await click(only(root, '.own-link'));
+  await fetched();
   expect(client.openId.value).toBeNull();
 });
 
@@ -147,6 +154,7 @@ test('back on the list, the focus is on the row one came from', async () => {
 test('a page of its own takes the focus to its heading', async () => {
   const root = await showShell(threeChats());
   await click(only(root, '.own-link'));
+  await fetched();
   expect(document.activeElement).toBe(only(root, '.settings h1'));
 });
 

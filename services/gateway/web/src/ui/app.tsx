@@ -20,9 +20,11 @@ export function App({ session, onSignedIn }: AppProps): JSX.Element | null {
   const at = session.value;
   const wasSignedIn = useRef(false);
   useEffect(() => {
+    if (at.kind === 'signed-in') wasSignedIn.current = true;
+    if (at.kind !== 'signed-out') return;
     // Whoever signed out leaves nothing behind in the address; whoever has to sign in comes to the page they wanted.
-    if (at.kind === 'signed-out' && at.reason === 'none' && wasSignedIn.current) navigate(LIST, { replaces: true });
-    wasSignedIn.current = at.kind === 'signed-in';
+    if (wasSignedIn.current && at.reason === 'none') navigate(LIST, { replaces: true });
+    wasSignedIn.current = false;
   }, [at]);
   if (at.kind === 'starting') return null;
   return (

@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { act } from 'preact/test-utils';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { SessionState } from '../../src/app/session';
 import type { User } from '../../src/protocol';
 import { App } from '../../src/ui/app';
@@ -42,7 +42,13 @@ async function show(
     openDialog.value = null;
   });
   await act(() => render(<App session={signal(state)} onSignedIn={onSignedIn} />, root));
+  await fetched();
   return root;
+}
+
+/** Wait for the code of views that is fetched when they are first shown. */
+export async function fetched(): Promise<void> {
+  await act(() => vi.dynamicImportSettled());
 }
 
 /** The field that a label belongs to. */

@@ -1,4 +1,5 @@
 import type { FunctionComponent, JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { goUp, leaveSettings, pathOf, type Section, SECTIONS } from '../router';
 import { isNarrow } from '../screen';
 import { openDialog } from '../shell/shortcuts';
@@ -27,6 +28,11 @@ export function SettingsPage({ section }: { section: Section | null }): JSX.Elem
   const isOnePane = isNarrow.value;
   const shown = section ?? (isOnePane ? null : 'profile');
   const Page = shown && PAGES[shown][1];
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // The page came later than the focus that was meant for it.
+    if (document.activeElement?.id === 'main') heading.current?.focus();
+  }, []);
   return (
     <div class="settings">
       <header class="settings-head">
@@ -35,7 +41,9 @@ export function SettingsPage({ section }: { section: Section | null }): JSX.Elem
           label={isOnePane ? words.common.back : words.settings.closeSettings}
           onClick={isOnePane ? goUp : leaveSettings}
         />
-        <h1 tabIndex={-1}>{words.settings.title}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {words.settings.title}
+        </h1>
       </header>
       <div class="settings-body">
         {!(isOnePane && shown) && <Sections shown={shown} />}
