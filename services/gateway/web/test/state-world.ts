@@ -47,6 +47,7 @@ export class World {
   readonly #lost = new Set<ConversationId>();
   #open: ConversationId | null = null;
   #sent = 0;
+  #lists = 0;
 
   constructor(
     seed: number,
@@ -261,8 +262,13 @@ export class World {
 
   // ---- The owner of the state ------------------------------------------------------------------------
 
+  #read(stored: Stored): void {
+    this.#ask(`view ${stored.id}`, false, () => ({ kind: 'conversation', view: this.server.view(stored) }));
+  }
+
   #list(): void {
-    this.#ask('list', false, () => ({ kind: 'listed', ...this.server.list(this.conditions.listed) }));
+    this.#lists += 1;
+    this.#ask(`list ${this.#lists}`, false, () => ({ kind: 'listed', ...this.server.list(this.conditions.listed) }));
   }
 
   /** Fetch what the state says is missing. */
@@ -277,9 +283,7 @@ export class World {
     }
     for (const { id, isStale } of this.state.conversations.values()) {
       const stored = this.server.conversations.get(id);
-      if (isStale && stored) {
-        this.#ask(`view ${id}`, false, () => ({ kind: 'conversation', view: this.server.view(stored) }));
-      }
+      if (isStale && stored) this.#read(stored);
     }
     const stored = this.server.conversations.get(this.#open ?? '');
     if (stored && this.#lacksEnd(stored.id)) {
@@ -308,6 +312,7 @@ export class World {
       this.#open = stored.id;
       const isNew = stored.messages.length === 0 && !this.state.conversations.has(stored.id);
       if (isNew && stored.members.length === 2) this.#begin(stored);
+      else if (!isNew) this.#read(stored);
       return;
     }
     const first = run?.messages[0];

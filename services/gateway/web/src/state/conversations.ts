@@ -70,10 +70,12 @@ export function addView(state: State, view: ConversationView): State {
       rev: Math.max(held.rev, view.rev),
       ...unread,
       isStale: unread.isStale || isOlder,
-      ...{ muted: view.muted, pinned: view.pinned, archived: view.archived, draft: view.draft, blocked: view.blocked },
+      ...{ muted: view.muted, pinned: view.pinned, archived: view.archived, blocked: view.blocked },
+      draft: held.isDraftUnsaved ? held.draft : view.draft,
     }),
   );
-  return view.rev <= (state.cursors[id] ?? 0) ? settleRun(changed, id) : changed;
+  // What is newer than the cursor still comes as a frame; all else must be in the run.
+  return held.isStale || view.rev <= (state.cursors[id] ?? 0) ? settleRun(changed, id) : changed;
 }
 
 /** Put a conversation in the list, with what came before it. */

@@ -18,10 +18,19 @@ type Synced = Extract<Event, { kind: 'synced' }>;
 /** Take in a live message. One above a hole waits until the hole is filled. */
 export function addLive(state: State, message: Message): State {
   const { conversation_id: id, rev } = message;
-  const cursor = state.cursors[id];
-  if (cursor === undefined || rev === cursor + 1) return goOn(moved(addMessage(state, message), id, rev), id);
-  if (rev <= cursor) return addMessage(state, message);
-  return holdBack(update(state, { behind: add(state.behind, id) }), message);
+  const based = withBase(state, message);
+  const cursor = based.cursors[id] ?? 0;
+  if (rev <= cursor) return addMessage(based, message);
+  if (rev === cursor + 1) return goOn(moved(addMessage(based, message), id, rev), id);
+  return holdBack(update(based, { behind: add(based.behind, id) }), message);
+}
+
+/** A conversation that has no cursor yet begins with what the list knows of it, else with its first live message. */
+function withBase(state: State, { conversation_id: id, rev }: Message): State {
+  if (id in state.cursors) return state;
+  const conversation = state.conversations.get(id);
+  const isKnown = conversation !== undefined && !conversation.isStale;
+  return isKnown ? settle(moved(state, id, conversation.rev), id, conversation.rev) : moved(state, id, rev - 1);
 }
 
 /** Take in an own message that was stored while what was missed still comes: then the cursor may go on to it. */
@@ -59,8 +68,8 @@ function goOn(state: State, id: ConversationId): State {
 }
 
 /**
- * What was missed has come. All conversations of the user are named: one that was not, the last time, is new, and to be
- * fetched where no message told of it (another device had them all).
+ * What was missed has come. All conversations of the user are named: one of which only the cursor is known, and that is
+ * another than the last time, is to be fetched (its new messages had arrived at another device).
  */
 export function catchUp(state: State, { cursors, more = [] }: CaughtUpFrame): State {
   const isFirst = Object.keys(state.cursors).length === 0;
@@ -70,8 +79,7 @@ export function catchUp(state: State, { cursors, more = [] }: CaughtUpFrame): St
     told: same(state.told, more),
   });
   for (const [id, cursor] of Object.entries(cursors)) {
-    if (!isFirst && !(id in state.cursors)) changed = addUnknown(changed, id);
-    if (state.cursors[id] !== cursor) changed = settle(changed, id, cursor);
+    if (state.cursors[id] !== cursor) changed = settle(isFirst ? changed : addUnknown(changed, id), id, cursor);
   }
   for (const id of changed.heldBack.keys()) changed = goOn(changed, id);
   return changed;

@@ -47,6 +47,8 @@ export interface Conversation {
   readonly pinned: boolean;
   readonly archived: boolean;
   readonly draft: string;
+  /** The server does not have this draft yet: what it has is older. */
+  readonly isDraftUnsaved?: boolean;
   /** Whether the user blocks the peer. */
   readonly blocked: boolean;
   /** What happened can't be counted from what is held: fetch this conversation again. */
@@ -140,6 +142,7 @@ export type Event =
       pinned?: boolean;
       archived?: boolean;
       draft?: string;
+      isDraftUnsaved?: boolean;
       blocked?: boolean;
     }
   /** A conversation that does not exist at the server yet was opened from the search of people. */
