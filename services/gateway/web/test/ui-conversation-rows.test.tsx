@@ -1,8 +1,13 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { isEmojiOnly } from '../src/text/emoji';
 import type { FakeClient } from './support/fake-client';
 import { FakeClient as Client } from './support/fake-client';
 import { after, button, click, only, showPane, textsOf } from './support/pane';
 import { conversation, membersOf, message, run, WITH_BEN } from './support/samples';
+
+vi.mock('../src/text/emoji', { spy: true });
+/** Every message asks it once when it is rendered. */
+const rendered = vi.mocked(isEmojiOnly);
 
 /** Strings that break pages which make HTML of what people write. */
 const HOSTILE = [
@@ -150,6 +155,18 @@ test('a reply quotes what it is about, and a click goes there', async () => {
 test('a quote of a message that is gone says so', async () => {
   const root = await showPane(withMessages(message(1, { reply_to: 'gone' })));
   expect(only(root, '.quote').textContent).toBe('This message is not there any more.');
+});
+
+test('only what changes is rendered anew', async () => {
+  const messages = Array.from({ length: 50 }, (_, index) => message(index + 1));
+  const client = withMessages(...messages);
+  const root = await showPane(client);
+  rendered.mockClear();
+  await after(() => client.set({ presence: new Map([['ben', { status: 'online', lastSeen: null }]]) }));
+  expect(rendered).not.toHaveBeenCalled();
+  await after(() => client.show(WITH_BEN, run([...messages, message(51)])));
+  expect(root.querySelectorAll('.message')).toHaveLength(51);
+  expect(rendered).toHaveBeenCalledTimes(2); // the new one, and the one before: it is not the last of its group any more
 });
 
 test('one message at a time takes Tab', async () => {

@@ -2,7 +2,7 @@
 
 import { render } from 'preact';
 import { act } from 'preact/test-utils';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { ClientContext } from '../../src/ui/context';
 import { Conversation } from '../../src/ui/conversation/conversation';
 import { Announcer } from '../../src/ui/widgets/announcer';
@@ -32,12 +32,13 @@ export async function showPane(client: FakeClient, id: string = WITH_BEN): Promi
   return root;
 }
 
-/** Let something happen, and the page follow. */
+/** Let something happen, and the page follow, with the parts of it that are loaded when they are needed. */
 export async function after(happen: () => void): Promise<void> {
   await act(async () => {
     happen();
     await Promise.resolve();
   });
+  await act(() => vi.dynamicImportSettled());
 }
 
 export function only<T extends Element = HTMLElement>(root: ParentNode, selector: string): T {

@@ -151,7 +151,7 @@ function ReplyBar({ conversation, replyTo }: Pick<ComposerProps, 'conversation' 
   const words = useWords().conversation;
   const message = replyTo.value;
   if (!message) return null;
-  const isOwn = message.sender === client.state.value.me.username;
+  const isOwn = message.sender === client.state.peek().me.username;
   return (
     <div class="reply-bar">
       <Icon name="reply" size={20} />

@@ -10,6 +10,7 @@ import { MenuButton, type MenuItem } from '../widgets/menu';
 import { showToast } from '../widgets/toasts';
 import { useWords } from '../words';
 import { PresenceLine } from './presence-line';
+import { useKnown } from './use-known';
 
 interface HeaderProps {
   conversation: Conversation;
@@ -24,7 +25,7 @@ export function Header({ conversation, onJumpToDate, onJumpToUnread }: HeaderPro
   const say = words.conversation;
   const [isBlocking, setBlocking] = useState(false);
   const { id, title, peer, muted, pinned, archived, blocked, unread, lastSeq } = conversation;
-  const seen = peer === null ? undefined : client.state.value.presence.get(peer);
+  const seen = useKnown(state => (peer === null ? undefined : state.presence.get(peer)));
 
   const attempt = (action: Promise<void>): void => {
     action.catch(() => showToast(words.common.wentWrong, { tone: 'bad' }));

@@ -10,6 +10,7 @@ import { Tick, type TickState } from '../widgets/tick';
 import { useLocale, useWords } from '../words';
 import { nameOf } from './names';
 import { RetryNote } from './retry-note';
+import { useKnown } from './use-known';
 
 /** The message that details are told of. */
 export interface InfoSubject {
@@ -61,7 +62,7 @@ function Way({ conversation, messageId, state }: WayProps): JSX.Element {
   const words = useWords();
   const [timeline, setTimeline] = useState<Timeline | 'failed' | null>(null);
   const [turn, setTurn] = useState(0);
-  const retries = client.state.value.retries.get(conversation.id);
+  const retries = useKnown(known => known.retries.get(conversation.id));
 
   // Read again whenever something happened to the message.
   useEffect(() => {

@@ -22,7 +22,7 @@ export function InfoOf({ conversation, rowKey, onClose }: InfoOfProps): JSX.Elem
   const row = useRows(conversation.id).find(({ key }) => key === rowKey);
   if (row?.kind !== 'message' && row?.kind !== 'waiting') return null;
   const { text, at } = contentOf(row);
-  const ticked = tickOf(row, conversation, client.state.value.me.username, words, locale);
+  const ticked = tickOf(row, conversation, client.state.peek().me.username, words, locale);
   const problem = row.kind === 'waiting' && row.entry.state === 'failed' ? row.entry.problem : null;
   return (
     <InfoDialog

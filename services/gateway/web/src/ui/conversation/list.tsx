@@ -20,6 +20,7 @@ import { useRowEvents } from './row-events';
 import { moveBetweenRows } from './row-keys';
 import { Scroller } from './scroller';
 import { useFloatingDay } from './use-floating-day';
+import { useKnown } from './use-known';
 import { useRows } from './use-rows';
 import type { Visit } from './visit';
 
@@ -53,9 +54,9 @@ export function MessageList({
   const words = useWords().conversation;
   const { id } = conversation;
   const rows = useRows(id);
-  const run = client.state.value.runs.get(id);
-  const loading = client.loading.value.get(id) ?? IDLE;
-  const isOpen = client.openId.value === id;
+  const run = useKnown(state => state.runs.get(id));
+  const loading = useComputed(() => client.loading.value.get(id) ?? IDLE).value;
+  const isOpen = useComputed(() => client.openId.value === id).value;
   const [menu, setMenu] = useState<{ key: string; anchor: MenuAnchor } | null>(null);
   const closeMenu = useCallback(() => setMenu(null), []);
   const [currentKey, setCurrentKey] = useState<string | null>(null);

@@ -40,10 +40,12 @@ export interface MessageRowProps {
   isCurrent: boolean;
   actions: RowActions;
   /** What is said about it below: why it failed, who is away. */
-  children?: ComponentChildren;
+  note: ComponentChildren;
 }
 
-/** One message. It is rendered anew only when something about it changes. */
+/**
+ * One message. Components that read signals, as this one reads the words, are rendered anew only when a prop changes.
+ */
 export function MessageRow(props: MessageRowProps): JSX.Element {
   const { row, sender, senderName, isGroup, tick, isCurrent, actions } = props;
   const { key, isFirst, isLast } = row;
@@ -93,7 +95,7 @@ export function MessageRow(props: MessageRowProps): JSX.Element {
           onClick={event => actions.openMenu(key, event.currentTarget)}
         />
       </div>
-      {props.children}
+      {props.note}
     </li>
   );
 }

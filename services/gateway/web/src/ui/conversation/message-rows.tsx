@@ -1,4 +1,4 @@
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import type { MessageId, Username } from '../../protocol';
 import type { Conversation, RetryState } from '../../state/model';
 import type { Row, MessageRow as StoredRow, WaitingRow } from '../../state/rows';
@@ -9,6 +9,7 @@ import { MessageRow, type RowActions } from './message-row';
 import { nameOf } from './names';
 import { RetryNote } from './retry-note';
 import { tickOf } from './ticks';
+import { useKnown } from './use-known';
 
 interface MessageRowsProps {
   rows: readonly Row[];
@@ -26,8 +27,11 @@ export function MessageRows(props: MessageRowsProps): JSX.Element {
   const client = useClient();
   const words = useWords();
   const locale = useLocale();
-  const { me, retries } = client.state.value;
-  const away = notesOf(rows, retries.get(conversation.id));
+  const { me } = client.state.peek();
+  const away = notesOf(
+    rows,
+    useKnown(({ retries }) => retries.get(conversation.id)),
+  );
   const currentKey = rows.some(({ key }) => key === props.currentKey) ? props.currentKey : rows.at(-1)?.key;
 
   const renderRow = (row: StoredRow | WaitingRow): JSX.Element => {
@@ -46,15 +50,19 @@ export function MessageRows(props: MessageRowsProps): JSX.Element {
         isFound={row.key === foundKey}
         isCurrent={row.key === currentKey}
         actions={actions}
-      >
-        {row.kind === 'waiting' && row.entry.state === 'failed' && (
-          <FailedActions entry={row.entry} title={conversation.title} />
-        )}
-        {away.get(row.key)?.map(({ username, messageId, retry }) => (
-          <RetryNote key={username} name={nameOf(conversation, username)} messageId={messageId} retry={retry} />
-        ))}
-      </MessageRow>
+        note={noteUnder(row)}
+      />
     );
+  };
+  const noteUnder = (row: StoredRow | WaitingRow): ComponentChildren => {
+    if (row.kind === 'waiting') {
+      return row.entry.state === 'failed' ? <FailedActions entry={row.entry} title={conversation.title} /> : null;
+    }
+    return away
+      .get(row.key)
+      ?.map(({ username, messageId, retry }) => (
+        <RetryNote key={username} name={nameOf(conversation, username)} messageId={messageId} retry={retry} />
+      ));
   };
   return (
     <>

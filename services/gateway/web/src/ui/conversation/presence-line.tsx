@@ -4,26 +4,25 @@ import type { Catalogue } from '../../i18n/en';
 import type { Time } from '../../protocol';
 import type { Conversation } from '../../state/model';
 import { lastSeen } from '../../text/format';
-import { useClient } from '../context';
 import { useLocale, useWords } from '../words';
 import { typingText } from './typing';
+import { useKnown } from './use-known';
 
 const MINUTE_MS = 60_000;
 
 /** Under a conversation's title: who types, whether the peer is there or when they were, how many members there are. */
 export function PresenceLine({ conversation }: { conversation: Conversation }): JSX.Element | null {
-  const client = useClient();
   const words = useWords();
   const locale = useLocale();
   const now = useMinute();
-  const state = client.state.value;
-  if (typingText(words.conversation, state, conversation)) {
+  const isTyping = useKnown(state => typingText(words.conversation, state, conversation) !== '');
+  const seen = useKnown(({ presence }) => (conversation.peer === null ? undefined : presence.get(conversation.peer)));
+  if (isTyping) {
     return <p class="conversation-presence is-typing">{words.conversation.typingShort}</p>;
   }
   if (conversation.kind === 'group') {
     return <p class="conversation-presence">{words.conversation.members(conversation.members.size)}</p>;
   }
-  const seen = conversation.peer === null ? undefined : state.presence.get(conversation.peer);
   if (!seen || (seen.status === 'offline' && seen.lastSeen === null)) return null;
   if (seen.status !== 'offline')
     return <p class={`conversation-presence is-${seen.status}`}>{words.presence[seen.status]}</p>;

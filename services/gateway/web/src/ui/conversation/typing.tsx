@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
 import type { Catalogue } from '../../i18n/en';
 import type { Conversation, State } from '../../state/model';
-import { useClient } from '../context';
 import { useWords } from '../words';
 import { nameOf } from './names';
+import { useKnown } from './use-known';
 
 /** "Ben is typing"; empty where nobody does. */
 export function typingText(words: Catalogue['conversation'], state: State, conversation: Conversation): string {
@@ -16,8 +16,8 @@ export function typingText(words: Catalogue['conversation'], state: State, conve
 
 /** Who types, under the last message. It always takes the same room. */
 export function Typing({ conversation }: { conversation: Conversation }): JSX.Element {
-  const client = useClient();
-  const text = typingText(useWords().conversation, client.state.value, conversation);
+  const words = useWords().conversation;
+  const text = useKnown(state => typingText(words, state, conversation));
   return (
     <div class="typing" role="status">
       {text && (
