@@ -18,10 +18,12 @@ import type {
   Username,
 } from '../protocol';
 import type { Event, OutboxEntry, State } from '../state/model';
+import { messageOf } from '../state/messages';
 import { initial } from '../state/reduce';
 import type { Storage } from '../storage/storage';
 import type { Client, Loading, Place } from './client';
 import { ConversationList } from './conversation-list';
+import { Drafts } from './drafts';
 import { Exchange } from './exchange';
 import { Keeper } from './keeper';
 import type { TabMessage } from './messages';
@@ -31,6 +33,8 @@ import { lastingTrouble } from './trouble';
 import { Typist } from './typist';
 
 const TICK_MS = 1_000;
+/** So long a session that ends counts as one that somebody signs out of. */
+const LEAVING_MS = 20_000;
 
 /** What a client is told by its maker, and tells it. */
 export interface Surroundings {
@@ -63,9 +67,13 @@ export class BrowserClient implements Client {
   readonly #reader: Reader;
   readonly #list: ConversationList;
   readonly #typist: Typist;
+  readonly #drafts: Drafts;
   readonly #keeper: Keeper;
   readonly #endTrouble: () => void;
+  #leavingUntilMs = 0;
+  #ending: ReturnType<typeof setTimeout> | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
+  #endNetwork: (() => void) | null = null;
 
   /** Make the client of a user: what this browser keeps of them is there at once. */
   static async open(profile: Profile, around: Surroundings): Promise<BrowserClient> {
@@ -99,6 +107,7 @@ export class BrowserClient implements Client {
       isKept,
     );
     this.#typist = new Typist(frame => exchange.send(frame));
+    this.#drafts = new Drafts(store, event => exchange.tell(event));
     this.#endTrouble = trouble.end;
     this.state = store.state;
     this.profile = signal(profile);
@@ -127,9 +136,10 @@ export class BrowserClient implements Client {
       onJoined: () => this.#onJoined(),
       onReturn: () => void this.#list.read(),
       onOtherEpoch: () => this.#onOtherEpoch(),
-      onEnd: reason => this.#around.onEnd(reason),
+      onEnd: reason => this.end(reason),
       onOther: () => this.#around.onOther(),
     });
+    this.#followNetwork();
     void this.#list.read();
     void this.#readProfile();
   }
@@ -137,12 +147,22 @@ export class BrowserClient implements Client {
   /** End everything that this tab does for the user. */
   async stop({ keepsCache }: { keepsCache: boolean }): Promise<void> {
     clearInterval(this.#ticking);
+    clearTimeout(this.#ending);
+    this.#endNetwork?.();
     this.#list.stop();
     this.#keeper.stop();
     this.#endTrouble();
     this.#exchange.stop();
     if (!keepsCache) await this.#around.storage.dropCache().catch(() => undefined);
     this.#around.storage.close();
+  }
+
+  /** The session is over. While somebody signs out the server may say so before it is done: that is no surprise. */
+  end(reason: 'none' | 'ended'): void {
+    clearTimeout(this.#ending);
+    const waitMs = reason === 'ended' ? this.#leavingUntilMs - Date.now() : 0;
+    if (waitMs > 0) this.#ending = setTimeout(() => this.#around.onEnd(reason), waitMs);
+    else this.#around.onEnd(reason);
   }
 
   async #readProfile(): Promise<void> {
@@ -154,13 +174,43 @@ export class BrowserClient implements Client {
     }
   }
 
+  /** Notice when the server can be reached again: a short break may leave the connection as it was. */
+  #followNetwork(): void {
+    const onReached = (): void => void this.#onReached();
+    let wasUp = false;
+    const stopFollowing = this.connection.subscribe(({ state }) => {
+      const isUp = state === 'online' || state === 'polling';
+      if (isUp && !wasUp) onReached();
+      wasUp = isUp;
+    });
+    window.addEventListener('online', onReached);
+    this.#endNetwork = () => {
+      stopFollowing();
+      window.removeEventListener('online', onReached);
+    };
+  }
+
+  /** Do what could not be done without the server. */
+  async #onReached(): Promise<void> {
+    this.#drafts.bringAll();
+    const id = this.openId.peek();
+    if (id === null || this.loading.peek().get(id)?.problem == null) return;
+    if (!this.#store.conversation(id)) await this.#readConversation(id);
+    if (this.openId.peek() === id) await this.#reader.again(id);
+  }
+
   #after(event: Event): void {
-    if (event.kind === 'synced') {
+    if (event.kind === 'stored') this.#keeper.note([event.message]);
+    else if (event.kind === 'synced') {
+      this.#keeper.note(event.messages);
       const newest = event.messages.at(-1);
       if (newest) this.#arrived(newest);
     } else if (event.kind === 'frame') {
       const { frame, isLive } = event;
-      if (frame.type === 'message' && isLive) this.#arrived(frame);
+      if (frame.type === 'message') {
+        this.#keeper.note([messageOf(frame)]);
+        if (isLive) this.#arrived(frame);
+      }
       if (frame.type === 'welcome') {
         this.contentLimit.value = frame.limits['content_chars'] ?? this.contentLimit.peek();
       }
@@ -179,6 +229,7 @@ export class BrowserClient implements Client {
 
   #onTab(message: TabMessage): void {
     if (message.kind === 'profile') this.profile.value = message.profile;
+    if (message.kind === 'leaving') this.#leavingUntilMs = Date.now() + LEAVING_MS;
     if (message.kind === 'chosen') this.chosenPresence.value = message.presence;
   }
 
@@ -325,12 +376,9 @@ export class BrowserClient implements Client {
     if (this.#store.conversation(id)?.lastSeq) this.#typist.type(id, isTyping);
   }
 
-  /** A draft is kept in this browser anyway; what the server could not take goes to it with the next change. */
   saveDraft(id: ConversationId, draft: string): void {
-    const conversation = this.#store.conversation(id);
-    if (!conversation || conversation.draft === draft) return;
-    this.#exchange.tell({ kind: 'kept', conversationId: id, draft });
-    if (conversation.lastSeq > 0) api.keep(id, { draft }).catch(() => undefined);
+    this.#drafts.save(id, draft);
+    if (document.visibilityState === 'hidden') this.#keeper.flush();
   }
 
   // ---- The account -----------------------------------------------------------------------------------
@@ -358,9 +406,11 @@ export class BrowserClient implements Client {
   }
 
   async signOut(): Promise<void> {
+    this.#leavingUntilMs = Date.now() + LEAVING_MS;
+    this.#exchange.post({ kind: 'leaving' });
     await api.logout();
     this.#exchange.post({ kind: 'signed-out' });
-    this.#around.onEnd('none');
+    this.end('none');
   }
 
   reconnect(): void {

@@ -113,7 +113,12 @@ export class Exchange {
     void this.#outbox.refresh();
     this.#receipts.start();
     this.#mender.start();
+    const onVisibility = (): void => {
+      if (document.visibilityState === 'hidden') this.#receipts.hurry();
+    };
+    document.addEventListener('visibilitychange', onVisibility);
     this.#ends.push(
+      () => document.removeEventListener('visibilitychange', onVisibility),
       effect(() => {
         const connection = this.#link.connection.value;
         if (tabs.isLeader.value) this.#connected(connection);
@@ -217,6 +222,7 @@ export class Exchange {
     const isUp = connection.state === 'online' || connection.state === 'polling';
     this.#connection.value = connection;
     this.post({ kind: 'connection', connection });
+    if (connection.state !== was) this.#outbox.connected(false); // nobody answers what the connection before was sent
     this.#outbox.connected(isUp);
     if (connection.state === 'online' && was !== 'online') this.#watcher.greet();
     if (!isUp && (was === 'online' || was === 'polling')) this.tell({ kind: 'disconnected' });

@@ -1,9 +1,10 @@
 /** Keeps in this browser what paints the client before, or without, the network. */
 
 import type { ReadonlySignal } from '@preact/signals';
-import type { Profile } from '../protocol';
+import type { ConversationId, Message, Profile } from '../protocol';
 import type { Run, State } from '../state/model';
 import type { Storage } from '../storage/storage';
+import { TAILS } from '../storage/tails';
 
 const EVERY_MS = 1_000;
 /** The newest of them are painted at the next start. */
@@ -15,8 +16,10 @@ export class Keeper {
   readonly #profile: ReadonlySignal<Profile>;
   readonly #storage: Storage;
   readonly #kept = new WeakSet<Run>();
+  /** Messages that came since the last time, also to conversations that nobody has looked at. */
+  readonly #fresh = new Map<ConversationId, Message[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #end: (() => void) | null = null;
+  #ends: (() => void)[] = [];
 
   constructor(state: ReadonlySignal<State>, profile: ReadonlySignal<Profile>, storage: Storage) {
     this.#state = state;
@@ -25,17 +28,42 @@ export class Keeper {
   }
 
   start(): void {
-    this.#end = this.#state.subscribe(() => {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        void this.#save();
-      }, EVERY_MS);
-    });
+    const onVisibility = (): void => {
+      if (document.visibilityState === 'hidden') this.flush();
+    };
+    document.addEventListener('visibilitychange', onVisibility);
+    this.#ends = [
+      () => document.removeEventListener('visibilitychange', onVisibility),
+      this.#state.subscribe(() => {
+        this.#timer ??= setTimeout(() => this.flush(), EVERY_MS);
+      }),
+    ];
+  }
+
+  /** Messages came, in whatever order. */
+  note(messages: readonly Message[]): void {
+    for (const message of messages) {
+      const id = message.conversation_id;
+      this.#fresh.set(id, [...(this.#fresh.get(id) ?? []), message].slice(-TAIL));
+    }
+    for (const id of this.#fresh.keys()) {
+      if (this.#fresh.size <= TAILS) break;
+      this.#fresh.delete(id);
+    }
+  }
+
+  /** Keep it now: the page may be closed in a moment. */
+  flush(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    void this.#save();
   }
 
   stop(): void {
-    this.#end?.();
+    for (const end of this.#ends.splice(0)) end();
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** The cache is a convenience: where the browser has no room for it, the next start is slower, no more. */
@@ -54,6 +82,10 @@ export class Keeper {
         if (!run.reachesEnd || this.#kept.has(run)) continue;
         this.#kept.add(run);
         await this.#storage.saveTail(id, run.messages.slice(-TAIL));
+      }
+      for (const [id, messages] of this.#fresh) {
+        this.#fresh.delete(id);
+        await this.#storage.saveTail(id, messages);
       }
     } catch {
       this.stop();

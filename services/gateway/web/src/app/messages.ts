@@ -22,5 +22,7 @@ export type TabMessage =
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'profile'; readonly profile: Profile }
   | { readonly kind: 'chosen'; readonly presence: ChosenPresence }
+  /** The user is about to sign out. */
+  | { readonly kind: 'leaving' }
   /** The user signed out in one tab, and so in all. */
   | { readonly kind: 'signed-out' };

@@ -49,6 +49,12 @@ export class Reader {
     }
   }
 
+  /** The server can be reached again: what could not be read is read when it is wanted, the first page now. */
+  async again(id: ConversationId): Promise<void> {
+    if (this.#store.peek().runs.has(id)) this.#set(id, { problem: null });
+    else await this.open(id);
+  }
+
   /** Whether the run from an earlier look goes on to the newest message, and holds the first unread one. */
   #isWhole(id: ConversationId, unreadSeq: number | null): boolean {
     const { runs, behind } = this.#store.peek();

@@ -38,12 +38,16 @@ export class Receipts {
       this.#unconfirmed.delivered.delete(conversationId); // read implies delivered
     }
     this.#fresh[state].add(conversationId);
-    this.#merging ??= setTimeout(() => {
-      this.#merging = undefined;
-      this.#flush(this.#fresh);
-      this.#fresh.delivered.clear();
-      this.#fresh.read.clear();
-    }, MERGE_MS);
+    this.#merging ??= setTimeout(() => this.hurry(), MERGE_MS);
+  }
+
+  /** Say now what waits to be merged: the page may be closed in a moment. */
+  hurry(): void {
+    clearTimeout(this.#merging);
+    this.#merging = undefined;
+    this.#flush(this.#fresh);
+    this.#fresh.delivered.clear();
+    this.#fresh.read.clear();
   }
 
   /** A receipt of the user's own came: it confirms what was said up to there. */

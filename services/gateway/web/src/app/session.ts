@@ -64,7 +64,7 @@ async function start(profile: Profile): Promise<void> {
   rememberUser(profile);
   const storage = await openStorage(profile.id);
   running = await BrowserClient.open(profile, { storage, update, onEnd: reason => void end(profile, reason), onOther });
-  onSignedOut.handler = () => void end(profile, 'ended');
+  onSignedOut.handler = () => running?.end('ended');
   current.value = { kind: 'signed-in', client: running };
   running.start();
 }
