@@ -119,10 +119,8 @@ async def test_a_refused_message_says_why_and_can_be_sent_copied_and_deleted(ann
     await ann.device.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await both_in_chat(ann, ben)
     await ben.http.put(f"/api/v1/users/{ann.username}/block")
-    for text in ("one refused", "two refused"):
-        await composer(ann.page).fill(text)
-    await composer(ann.page).press("Enter")
-    row = message(ann.page, "two refused")
+    await say(ann.page, "refused")
+    row = message(ann.page, "refused")
     await expect(row).to_contain_text(
         "Not sent: you and Ben can\N{RIGHT SINGLE QUOTATION MARK}t write to each other now."
     )
@@ -134,14 +132,42 @@ async def test_a_refused_message_says_why_and_can_be_sent_copied_and_deleted(ann
     await axe(ann.page)
 
     await row.get_by_role("button", name="Copy text").click()
-    assert await ann.page.evaluate("navigator.clipboard.readText()") == "two refused"
-    await row.get_by_role("button", name="Try again").click()
-    await expect(row).to_contain_text("Not sent")
+    assert await ann.page.evaluate("navigator.clipboard.readText()") == "refused"
     await ben.http.delete(f"/api/v1/users/{ann.username}/block")
     await row.get_by_role("button", name="Try again").click()
     await expect(tick(row, "Read")).to_be_visible()
-    await expect(message(ben.page, "two refused")).to_be_visible()
+    await expect(message(ben.page, "refused")).to_be_visible()
     await expect(composer(ann.page)).to_be_visible()
+
+
+async def test_a_refused_message_can_be_deleted(ann: Person, ben: Person) -> None:
+    await both_in_chat(ann, ben)
+    await ben.http.put(f"/api/v1/users/{ann.username}/block")
+    await say(ann.page, "refused")
+    await message(ann.page, "refused").get_by_role("button", name="Delete").click()
+    await expect(message(ann.page, "refused")).to_have_count(0)
+    await expect(composer(ann.page)).to_be_visible()
+
+
+async def test_an_address_of_no_conversation_says_so(ann: Person) -> None:
+    ann.may_be_refused(404)
+    await ann.page.goto("/c/d0000000000000000000000000")
+    await expect(ann.page.get_by_role("heading", name="This conversation is not there.")).to_be_visible()
+    await axe(ann.page)
+
+
+async def test_what_could_not_be_read_is_read_once_there_is_a_connection(people: People) -> None:
+    ann, ben = await people.register("ann"), await people.register("ben")
+    await seed_conversation(ann, ben, 60)
+    ann.may_lose_network()
+    page = (await ann.another_device()).page
+    await expect(chat(page, ben)).to_be_visible()
+    ann.line.cut()
+    await chat(page, ben).click()
+    await expect(page.get_by_text("The messages could not be loaded.")).to_be_visible()
+    await axe(page)
+    ann.line.restore()
+    await expect(message(page, "message 60")).to_be_in_viewport()
 
 
 async def test_blocking_closes_the_box_and_unblocking_opens_it(ann: Person, ben: Person) -> None:
