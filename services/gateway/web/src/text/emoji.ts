@@ -3,7 +3,7 @@ const MAX_EMOJI = 3;
 const MAX_LENGTH = 120;
 
 const MODIFIED = '\\p{Emoji_Modifier_Base}\\uFE0F?\\p{Emoji_Modifier}';
-const SHOWN_AS_PICTURE = '\\p{Emoji_Presentation}|\\p{Extended_Pictographic}\\uFE0F';
+const SHOWN_AS_PICTURE = '(?!\\p{Regional_Indicator})\\p{Emoji_Presentation}|\\p{Extended_Pictographic}\\uFE0F';
 const PART = `(?:${MODIFIED}|\\p{Extended_Pictographic}\\uFE0F?)`;
 const FLAG = '\\p{Regional_Indicator}{2}';
 const REGION_FLAG = '\\u{1F3F4}[\\u{E0020}-\\u{E007E}]+\\u{E007F}';

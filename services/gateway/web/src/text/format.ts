@@ -57,7 +57,7 @@ function daysAgo(day: string, now: Date): number {
 
 /** The time of day, as the locale has it: `14:02`, `2:02 PM`. */
 export function clock(time: Time | Date, locale: string): string {
-  return formatter(locale, { hour: 'numeric', minute: '2-digit' }).format(new Date(time));
+  return formatter(locale, { timeStyle: 'short' }).format(new Date(time));
 }
 
 /** What a pill between days says of a local day (as `dayOf` writes it). */
