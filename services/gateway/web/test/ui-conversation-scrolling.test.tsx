@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Message } from '../src/protocol';
 import type { Run } from '../src/state/model';
+import { capture } from '../src/ui/conversation/anchor';
 import { FakeClient } from './support/fake-client';
 import { layOut, scroll } from './support/layout';
 import { after, button, click, only, press, showPane } from './support/pane';
@@ -50,6 +51,15 @@ test('older messages move nothing, wherever the list is scrolled to', async () =
     await after(() => client.show(WITH_BEN, run(messages(from, 1_000), { reachesStart: false })));
     expect(topOf(root, key)).toBe(before);
   }
+});
+
+test('the list is held by a row that keeps its shape: not by the first one, before which more comes', async () => {
+  const root = await showPane(withRun(run(messages(951, 1_000), { reachesStart: false })));
+  const scroller = only(root, '.scroller');
+  scroller.scrollTop = 0;
+  expect(capture(scroller)).toEqual({ key: 'm952', top: 80 });
+  scroller.scrollTop = 200;
+  expect(capture(scroller)).toEqual({ key: 'm955', top: 0 });
 });
 
 test('a new message moves nothing while older ones are read', async () => {
