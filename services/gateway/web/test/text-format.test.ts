@@ -92,6 +92,6 @@ test('minutes ago are told across midnight', () => {
 });
 
 test('a whole time says the day and the second', () => {
-  expect(plain(absoluteTime('2026-11-22T13:02:03.456Z', 'en-GB'))).toBe('Sunday 22 November 2026 at 14:02:03');
-  expect(plain(absoluteTime('2026-11-22T13:02:03.456Z', 'de'))).toBe('Sonntag, 22. November 2026 um 14:02:03');
+  expect(plain(absoluteTime('2026-11-22T13:02:03.456Z', 'en-GB'))).toMatch(/^Sunday,? 22 November 2026 at 14:02:03$/);
+  expect(plain(absoluteTime('2026-11-22T13:02:03.456Z', 'de'))).toMatch(/^Sonntag, 22\. November 2026 um 14:02:03$/);
 });
