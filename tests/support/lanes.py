@@ -3,14 +3,14 @@
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+BROWSER = "tests/browser/"
 BUSY = (
-    "tests/browser/",
     "tests/e2e/test_bench.py",
     "tests/e2e/test_kill.py",
     "tests/e2e/test_smoke.py",
     "tests/service/test_two_deliveries.py",
 )
-"""These keep a whole product busy, kill it or measure it: never two of them side by side."""
+"""These kill a whole product, or measure it: never two of them side by side."""
 PURE = ("tests/contract/", "tests/unit/")
 """These are over in no time, and fill what is left at the end."""
 
@@ -31,9 +31,11 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no ty
 
 def lane(nodeid: str) -> str:
     """Tell with which others a test stays together."""
+    if nodeid.startswith(BROWSER):
+        return BROWSER
     return "busy" if nodeid.startswith(BUSY) else nodeid.partition("::")[0]
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Let the busy ones, who take the longest, come first."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(BUSY), item.nodeid.startswith(PURE)))
+    """Let the lanes that take the longest come first."""
+    items.sort(key=lambda item: (not item.nodeid.startswith((BROWSER, *BUSY)), item.nodeid.startswith(PURE)))
