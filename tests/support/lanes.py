@@ -18,7 +18,7 @@ PURE = ("tests/contract/", "tests/unit/")
 class Lanes(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Hands out lane after lane, in the order in which they were collected.
 
-    Groups by marker (`--dist loadgroup`) do nothing with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386
+    Groups by marker (`--dist loadgroup` of pytest-xdist 3.8) do nothing with pytest 9.2, and say nothing of it.
     """
 
     def __init__(self, config: pytest.Config, log: object) -> None:
