@@ -15,5 +15,6 @@ export const help: Catalogue['help'] = {
   options: 'Optionen des Chats',
   send: 'Die Nachricht senden',
   newLine: 'Eine neue Zeile beginnen',
-  reply: 'Auf die vorige oder nächste Nachricht antworten',
+  moveMessages: 'Zwischen Nachrichten wechseln',
+  messageOptions: 'Optionen der Nachricht',
 };

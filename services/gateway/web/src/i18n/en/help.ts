@@ -14,5 +14,6 @@ export const help = {
   options: 'Options of the chat',
   send: 'Send the message',
   newLine: 'Begin a new line',
-  reply: 'Reply to the message before, or the next one',
+  moveMessages: 'Move between messages',
+  messageOptions: 'Options of the message',
 };

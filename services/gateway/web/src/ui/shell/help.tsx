@@ -24,6 +24,8 @@ const IN_LIST: Keys = [
 const IN_CONVERSATION: Keys = [
   [['Enter'], 'send'],
   [['Shift', 'Enter'], 'newLine'],
+  [['↑', '↓'], 'moveMessages'],
+  [['Shift', 'F10'], 'messageOptions'],
 ];
 
 /** The keyboard shortcuts. */
