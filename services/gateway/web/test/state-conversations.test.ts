@@ -131,6 +131,26 @@ describe('a conversation that was read before the last events', () => {
   });
 });
 
+describe('a conversation that is further than its run', () => {
+  const held = { runs: new Map([[WITH_BEN, run(FOUR.slice(0, 2))]]) };
+  const ends = (known: State): boolean | undefined => known.runs.get(WITH_BEN)?.reachesEnd;
+
+  test('shows that the run lacks what the cursor says is there', () => {
+    expect(ends(after(state([], { ...held, cursors: { [WITH_BEN]: 4 } }), read(view(FOUR))))).toBe(false);
+    const stale = conversation('ben', { rev: 2, lastSeq: 2, lastMessage: message(2), isStale: true });
+    expect(ends(after(state([stale], { ...held, cursors: { [WITH_BEN]: 2 } }), read(view(FOUR))))).toBe(false);
+  });
+
+  test('leaves a run whose next messages still come', () => {
+    const known = conversation('ben', { rev: 2, lastSeq: 2, lastMessage: message(2) });
+    const ahead = after(state([known], { ...held, cursors: { [WITH_BEN]: 2 } }), read(view(FOUR)));
+    expect(ends(ahead)).toBe(true);
+    const come = after(ahead, live(message(3)), live(message(4)));
+    expect(come.runs.get(WITH_BEN)).toEqual(run(FOUR));
+    expect(ben(come)).toMatchObject({ unread: 4, lastSeq: 4 });
+  });
+});
+
 describe('a live message', () => {
   const known = after(state(), listed([view(FOUR, 4)]));
 

@@ -38,6 +38,7 @@ describe('a live message', () => {
   test('is not put at the end of a run that does not reach it', () => {
     const before = holding(run(messages(1, 3), { reachesEnd: false }), 9);
     expect(runOf(reduce(before, live(message(10))))).toBe(runOf(before));
+    expect(runOf(reduce(before, live(message(4, { rev: 10 }))))).toBe(runOf(before));
   });
 
   test('begins the run of a conversation that had none', () => {
