@@ -159,10 +159,10 @@ describe('rows of before', () => {
   });
 
   test('change at the end alone when a message comes', () => {
-    const state = known(many.slice(0, 298));
-    const before = made(state);
+    const shown = known(many.slice(0, 298));
+    const before = made(shown);
     const frame = { type: 'message', ...message(299) } as const;
-    const now = made(reduce(state, { kind: 'frame', frame, isLive: true, nowMs: 0 }), before);
+    const now = made(reduce(shown, { kind: 'frame', frame, isLive: true, nowMs: 0 }), before);
     expect(now.length).toBe(before.length + 1);
     expect(now.filter(row => !before.includes(row)).map(({ key }) => key)).toEqual(['m298', 'm299']);
   });

@@ -23,19 +23,20 @@ const revs = (server: Server): Record<string, number> =>
 
 /** What of a state can be seen. The user's own `delivered` is the server's business. */
 function seen(state: State, server: Server, ids: ReadonlySet<string>): unknown {
-  const stored = server.existing.filter(({ id }) => ids.has(id));
-  return stored.map(stored => {
-    const conversation = state.conversations.get(stored.id);
-    if (!conversation) return [stored.id, 'is not in the list'];
-    const { members, rev: _rev, ...rest } = conversation;
-    const own = stored.messages.filter(({ sender }) => sender === ME.username);
-    return {
-      ...rest,
-      readSeqs: Object.fromEntries([...members.values()].map(({ username, readSeq }) => [username, readSeq])),
-      states: own.map(message => messageState(conversation, message, ME.username)),
-      cursor: state.cursors[stored.id],
-    };
-  });
+  return server.existing
+    .filter(({ id }) => ids.has(id))
+    .map(stored => {
+      const conversation = state.conversations.get(stored.id);
+      if (!conversation) return [stored.id, 'is not in the list'];
+      const { members, rev: _rev, ...rest } = conversation;
+      const own = stored.messages.filter(({ sender }) => sender === ME.username);
+      return {
+        ...rest,
+        readSeqs: Object.fromEntries([...members.values()].map(({ username, readSeq }) => [username, readSeq])),
+        states: own.map(message => messageState(conversation, message, ME.username)),
+        cursor: state.cursors[stored.id],
+      };
+    });
 }
 
 /** No run has a hole. One that reaches the end of a conversation that is not stale has all up to the cursor. */
