@@ -49,5 +49,5 @@ test.each([
 test('a long text is not looked at', () => {
   const started = performance.now();
   for (const part of ['😀', '👩‍', '🇩🇪', ' ', '\u200d', '✌🏽‍']) expect(isEmojiOnly(part.repeat(4_000))).toBe(false);
-  expect(performance.now() - started).toBeLessThan(100);
+  expect(performance.now() - started).toBeLessThan(1_000);
 });

@@ -118,7 +118,9 @@ describe('deceiving characters end a link', () => {
 });
 
 describe('nasty texts', () => {
-  const times = (part: string): string => part.repeat(Math.ceil(8_000 / part.length)).slice(0, 8_000);
+  /** Ten times what a message may have: what is not linear takes far longer than others. */
+  const LENGTH = 80_000;
+  const times = (part: string): string => part.repeat(Math.ceil(LENGTH / part.length)).slice(0, LENGTH);
 
   test.each([
     times('http://'),
@@ -143,12 +145,16 @@ describe('nasty texts', () => {
     times('\u202ehttp://a.example'),
     times('👩‍👩‍👧‍👦http://a.example'),
     times('\ud83d'),
-  ])('take no longer than others, and stay whole: %#', text => {
-    const started = performance.now();
-    const segments = linkify(text);
-    expect(performance.now() - started).toBeLessThan(250);
-    expect(segments.map(segment => segment.text).join('')).toBe(text);
-  });
+  ])(
+    'take no longer than others, and stay whole: %#',
+    text => {
+      const started = performance.now();
+      const segments = linkify(text);
+      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(segments.map(segment => segment.text).join('')).toBe(text);
+    },
+    30_000,
+  );
 
   test('with links by chance stay whole, and links are http(s) without a user', () => {
     const parts = [
