@@ -6,7 +6,6 @@ export type Segment =
 
 /** What may stand for a link: up to white space, quotes, angle brackets, control and direction characters. */
 const CANDIDATE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they end a link
   /(?<![\p{L}\p{N}_@])(?:https?:\/\/|www\.)[^\s<>"`\\\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069]+/giu;
 /** What ends a sentence rather than an address. */
 const TRAILING = new Set(".,;:!?'’”»…*|~");
