@@ -7,6 +7,8 @@ import { startRouter } from './ui/router';
 
 startRouter();
 void bootSession();
-await applyPreferences();
-const root = document.getElementById('app');
-if (root) render(<App session={session} onSignedIn={signedIn} />, root);
+// Not awaited here: a language in a file of its own imports from this one, which would then never have run to its end.
+void applyPreferences().then(() => {
+  const root = document.getElementById('app');
+  if (root) render(<App session={session} onSignedIn={signedIn} />, root);
+});
