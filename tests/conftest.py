@@ -4,10 +4,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import hang, lanes
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
+
+settings.register_profile("busy machine", settings(), deadline=None)
+settings.load_profile("busy machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
