@@ -112,8 +112,14 @@ class Tab:
         return await self._located({"type": "xpath", "value": f'//*[not(*) and normalize-space(.)="{text}"]'})
 
     async def fill(self, label: str, text: str) -> None:
-        """Type into a field."""
+        """Type into a field: in front, once it has the focus, as people do. Keys into a tab behind may get lost."""
+        await self._firefox.command("browsingContext.activate", context=self._context)
         await self._click(await self.find(label))
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while True:
+                if await self._evaluate("document.hasFocus() && document.activeElement.matches('input, textarea')"):
+                    break
+                await asyncio.sleep(POLL_S)
         keys = [{"type": kind, "value": letter} for letter in text for kind in ("keyDown", "keyUp")]
         await self._act({"type": "key", "id": "keyboard", "actions": keys})
 
@@ -152,13 +158,13 @@ class Tab:
             raise TimeoutError(f"there is no {locator['value']} on the page; it says:\n{await self._text()}") from None
 
     async def _text(self) -> str:
+        return str(await self._evaluate("document.body.innerText"))
+
+    async def _evaluate(self, expression: str) -> object:
         said = await self._firefox.command(
-            "script.evaluate",
-            expression="document.body.innerText",
-            target={"context": self._context},
-            awaitPromise=False,
+            "script.evaluate", expression=expression, target={"context": self._context}, awaitPromise=False
         )
-        return str(said["result"].get("value"))
+        return said["result"].get("value")
 
 
 @asynccontextmanager
