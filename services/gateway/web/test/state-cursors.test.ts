@@ -152,6 +152,15 @@ describe('caught_up', () => {
     expect(after(state(), caughtUp({ 'dk-cat': 2 })).conversations.size).toBe(0);
   });
 
+  test('is waited for by an own message that was stored above it: it is shown, and the end stays the end', () => {
+    const own = { kind: 'stored', message: message(5, { sender: 'ann' }), isLive: false } as const;
+    const stored = after(KNOWN, own);
+    expect([seqs(stored), stored.runs.get(WITH_BEN)?.reachesEnd]).toEqual([[1, 2, 3], true]);
+    expect(stored.heldBack.get(WITH_BEN)).toEqual([own.message]);
+    const filled = after(stored, synced([message(4), own.message], 5), caughtUp({ [WITH_BEN]: 5 }));
+    expect([seqs(filled), isStale(filled), filled.heldBack.size]).toEqual([[1, 2, 3, 4, 5], false, 0]);
+  });
+
   test('goes on to own messages that were stored meanwhile', () => {
     const own = { kind: 'stored', message: message(4, { sender: 'ann' }), isLive: false } as const;
     const known = after(KNOWN, own);

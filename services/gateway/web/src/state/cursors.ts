@@ -33,9 +33,18 @@ function withBase(state: State, { conversation_id: id, rev }: Message): State {
   return isKnown ? settle(moved(state, id, conversation.rev), id, conversation.rev) : moved(state, id, rev - 1);
 }
 
-/** Take in an own message that was stored while what was missed still comes: then the cursor may go on to it. */
+/**
+ * Take in an own message that was stored while what was missed still comes: then the cursor may go on to it. Where some
+ * are missing before it, it waits for them, and is shown meanwhile.
+ */
 export function addStored(state: State, message: Message): State {
-  return holdBack(addMessage(state, message), message);
+  return holdBack(isNext(state, message) ? addMessage(state, message) : state, message);
+}
+
+function isNext(state: State, { conversation_id: id, seq }: Message): boolean {
+  const run = state.runs.get(id);
+  const lastSeq = state.conversations.get(id)?.lastSeq ?? 0;
+  return seq <= 1 + (run?.reachesEnd ? Math.min(lastSeq, run.messages.at(-1)?.seq ?? 0) : lastSeq);
 }
 
 function moved(state: State, id: ConversationId, rev: number): State {
