@@ -14,7 +14,7 @@ SignInKind = Literal["cookie", "token"]
 
 PASSWORD_CHARS = range(8, 129)
 DISPLAY_NAME_CHARS = range(1, 65)
-SIGN_IN_NAME_CHARS = range(65)
+SIGN_IN_NAME_CHARS = range(257)
 SEARCH_CHARS = range(2, 65)
 
 _is_username = re.compile(USERNAME_PATTERN).fullmatch
@@ -121,14 +121,14 @@ def display_name(text: str) -> str:
 
 
 def sign_in_name(text: str) -> str:
-    """Take what a person calls a session or token, at most 64 characters; "" is fine.
+    """Take what a person calls a session or token, at most 256 characters; "" is fine.
 
     Raises:
         Refusal: `invalid`.
     """
     cleaned = _cleaned(text)
     if len(cleaned) not in SIGN_IN_NAME_CHARS:
-        raise _invalid("name", "at most 64 characters")
+        raise _invalid("name", "at most 256 characters")
     return cleaned
 
 

@@ -220,6 +220,16 @@ async def test_sessions_are_listed_newest_first_and_end_one_by_one(gateway: Runn
         assert len((await browser.get("/api/v1/sessions", headers=ann)).json()["items"]) == 2
 
 
+async def test_a_session_tells_which_browser_it_is_in(gateway: RunningGateway) -> None:
+    named = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+    async with gateway.browser() as browser:
+        await browser.post(REGISTER, json=ANN, headers={"user-agent": named})
+        listed = (await browser.get("/api/v1/sessions")).json()
+        assert [item["name"] for item in listed["items"]] == [named]
+        await browser.post("/api/v1/auth/login", json=ANN, headers={"user-agent": "x" * 1000})
+        assert (await browser.get("/api/v1/sessions")).json()["items"][0]["name"] == "x" * 256
+
+
 async def test_nobody_ends_the_session_of_somebody_else(gateway: RunningGateway) -> None:
     ann, eve = await gateway.account("ann"), await gateway.account("eve")
     async with gateway.browser() as browser:

@@ -20,7 +20,8 @@ from shared.contracts.frames import rfc3339
 from shared.contracts.ids import UserId, Username
 from shared.runtime import clock
 
-SIGN_IN_NAME_CHARS: Final = 64
+SIGN_IN_NAME_CHARS: Final = 256
+"""What is kept of a browser's name for itself: which one it is stands at its end."""
 
 NameField = Annotated[str, Meta(description="3-32 of a-z 0-9 _ -, folded to lower case", examples=["ann"])]
 PasswordField = Annotated[str, Meta(description="8-128 characters", examples=["correct horse battery"])]
