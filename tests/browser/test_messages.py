@@ -213,6 +213,7 @@ async def test_links_go_elsewhere_and_tell_nothing(ann: Person, ben: Person) -> 
     await both_in_chat(ann, ben)
     await say(ann.page, "see (https://example.org/a?b=c&d=ü), www.example.org. or javascript:x and mail@example.org")
     links = message(ben.page, "see (").get_by_role("link")
+    await expect(links).to_have_count(2)
     assert await links.evaluate_all("found => found.map((one) => [one.getAttribute('href'), one.target, one.rel])") == [
         ["https://example.org/a?b=c&d=%C3%BC", "_blank", "noopener noreferrer nofollow"],
         ["https://www.example.org/", "_blank", "noopener noreferrer nofollow"],
