@@ -78,6 +78,17 @@ test('a new message at the end is followed', async () => {
   expect(below(only(root, '.scroller'))).toBe(0);
 });
 
+test('who is at the end stays there while a hole below it is filled', async () => {
+  const client = withRun(run(messages(951, 1_000)));
+  const root = await showPane(client);
+  const before = topOf(root, 'm1000');
+  await after(() => client.show(WITH_BEN, run(messages(951, 1_000), { reachesEnd: false })));
+  await after(() => client.show(WITH_BEN, run(messages(951, 1_010), { reachesEnd: false })));
+  expect(topOf(root, 'm1000')).toBe(before);
+  await after(() => client.show(WITH_BEN, run(messages(951, 1_020))));
+  expect(below(only(root, '.scroller'))).toBe(0);
+});
+
 test('more is loaded near an end of what is held, one page at a time', async () => {
   const client = withRun(run(messages(901, 950), { reachesStart: false, reachesEnd: false }));
   const root = await showPane(client);
@@ -118,16 +129,14 @@ test('a first page that fails can be read again', async () => {
   expect(client.jump).toHaveBeenCalledWith(WITH_BEN, { to: 'unread' });
 });
 
-test('what could not be read is read again once there is a connection', async () => {
-  const client = new FakeClient([conversation('ben', { lastSeq: 5 })]);
-  client.connection.value = { state: 'connecting', tries: 1, sinceMs: 0, retryAtMs: 0 };
-  client.setLoading(WITH_BEN, { problem: 'The server did not answer.' });
-  await showPane(client);
-  expect(client.jump).not.toHaveBeenCalled();
-  await after(() => {
-    client.connection.value = { state: 'online' };
-  });
-  expect(client.jump).toHaveBeenCalledTimes(1);
+test('what is near an end is loaded once a failure is forgiven', async () => {
+  const client = withRun(run(messages(901, 950), { reachesStart: false }));
+  const root = await showPane(client);
+  await after(() => client.setLoading(WITH_BEN, { problem: 'The server did not answer.' }));
+  await after(() => scroll(only(root, '.scroller'), 0));
+  client.loadOlder.mockClear();
+  await after(() => client.setLoading(WITH_BEN, { problem: null }));
+  expect(client.loadOlder).toHaveBeenCalledTimes(1);
 });
 
 test('the button goes to the end, reading it where it is not held', async () => {

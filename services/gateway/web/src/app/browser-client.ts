@@ -176,7 +176,7 @@ export class BrowserClient implements Client {
 
   /** Notice when the server can be reached again: a short break may leave the connection as it was. */
   #followNetwork(): void {
-    const onReached = (): void => void this.#onReached();
+    const onReached = (): void => this.#onReached();
     let wasUp = false;
     const stopFollowing = this.connection.subscribe(({ state }) => {
       const isUp = state === 'online' || state === 'polling';
@@ -191,12 +191,10 @@ export class BrowserClient implements Client {
   }
 
   /** Do what could not be done without the server. */
-  async #onReached(): Promise<void> {
+  #onReached(): void {
     this.#drafts.bringAll();
     const id = this.openId.peek();
-    if (id === null || this.loading.peek().get(id)?.problem == null) return;
-    if (!this.#store.conversation(id)) await this.#readConversation(id);
-    if (this.openId.peek() === id) await this.#reader.again(id);
+    if (id !== null && this.#reader.forgive(id)) void this.#readFirst(id);
   }
 
   #after(event: Event): void {
@@ -288,6 +286,10 @@ export class BrowserClient implements Client {
     if (this.openId.peek() === id) return;
     this.close();
     this.openId.value = id;
+    await this.#readFirst(id);
+  }
+
+  async #readFirst(id: ConversationId): Promise<void> {
     if (!this.#store.conversation(id)) await this.#readConversation(id);
     if (this.openId.peek() !== id) return;
     const conversation = this.#store.conversation(id);

@@ -49,10 +49,11 @@ export class Reader {
     }
   }
 
-  /** The server can be reached again: what could not be read is read when it is wanted, the first page now. */
-  async again(id: ConversationId): Promise<void> {
-    if (this.#store.peek().runs.has(id)) this.#set(id, { problem: null });
-    else await this.open(id);
+  /** The server can be reached again: what could not be read may be asked for. True: that is the first page. */
+  forgive(id: ConversationId): boolean {
+    if (this.#of(id).problem === null) return false;
+    this.#set(id, { problem: null });
+    return !this.#store.peek().runs.has(id);
   }
 
   /** Whether the run from an earlier look goes on to the newest message, and holds the first unread one. */

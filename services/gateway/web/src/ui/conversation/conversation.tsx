@@ -28,7 +28,8 @@ export function Conversation({ id }: { id: ConversationId }): JSX.Element {
   const client = useClient();
   const conversation = useKnown(state => state.conversations.get(id));
   if (conversation) return <Pane key={id} conversation={conversation} />;
-  const isGone = client.loading.value.get(id)?.problem != null;
+  const isConnected = /^(?:online|polling)$/.test(client.connection.value.state);
+  const isGone = isConnected && client.loading.value.get(id)?.problem != null;
   if (isGone) return <NotThere />;
   return (
     <section class="conversation">

@@ -30,6 +30,7 @@ export type Position = 'end' | Anchor;
 export class ScrollKeeper {
   readonly #scroller: HTMLElement;
   #anchor: Anchor | null = null;
+  /** Whoever looks at it was at the end, and did not scroll since. */
   #isStuck = true;
   #target: Target | null = null;
   /** `scrollTop` as it was set last: another value means that somebody scrolled. */
@@ -47,11 +48,11 @@ export class ScrollKeeper {
 
   /** Whether the newest message is on the screen, and what comes next will be. */
   get isAtEnd(): boolean {
-    return this.#isStuck;
+    return this.#isStuck && this.#reachesEnd;
   }
 
   get position(): Position {
-    return this.#isStuck || !this.#anchor ? 'end' : this.#anchor;
+    return this.isAtEnd || !this.#anchor ? 'end' : this.#anchor;
   }
 
   /** px that are hidden below what is on the screen. */
@@ -65,9 +66,9 @@ export class ScrollKeeper {
     return this.#scroller.scrollTop;
   }
 
+  /** Who was at the end stays there where what is missing below is loaded at once. */
   setReachesEnd(reachesEnd: boolean): void {
     this.#reachesEnd = reachesEnd;
-    if (!reachesEnd) this.#isStuck = false;
   }
 
   /** Remember what is on the screen. Does nothing where nobody scrolled since it was put there. */
@@ -124,7 +125,7 @@ export class ScrollKeeper {
   /** Put things back in their places, after the list or the window changed. */
   settle(): void {
     if (this.#target?.to === 'row') this.#putRow(this.#target.key, this.#target.place);
-    else if (this.#target?.to === 'end' || this.#isStuck) this.#putEnd();
+    else if (this.#target?.to === 'end' || this.isAtEnd) this.#putEnd();
     else this.#putAnchor();
   }
 

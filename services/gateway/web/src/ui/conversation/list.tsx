@@ -2,7 +2,7 @@ import { useComputed, useSignalEffect } from '@preact/signals';
 import type { JSX, TargetedKeyboardEvent } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Loading } from '../../app/client';
-import type { ConversationId, Message } from '../../protocol';
+import type { Message } from '../../protocol';
 import type { Conversation } from '../../state/model';
 import { useClient } from '../context';
 import { announce } from '../widgets/announcer';
@@ -76,7 +76,6 @@ export function MessageList({
   const events = useMemo(() => ({ onMenu: actions.openMenu, onFocus: setCurrentKey }), [actions]);
   useRowEvents(list, events);
   useReports(visit);
-  useRetries(visit, id);
   useAnnouncements();
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>): void => {
@@ -160,15 +159,6 @@ function useReports(visit: Visit): void {
     };
   }, [visit]);
   useEffect(() => () => visit.end(), [visit]);
-}
-
-/** What could not be read is read again once there is a connection. */
-function useRetries(visit: Visit, id: ConversationId): void {
-  const client = useClient();
-  const isConnected = useComputed(() => /^(?:online|polling)$/.test(client.connection.value.state));
-  useSignalEffect(() => {
-    if (isConnected.value && client.loading.peek().get(id)?.problem != null) void visit.retry();
-  });
 }
 
 /** Messages that come are read out; history is silent. */
