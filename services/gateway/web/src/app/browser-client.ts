@@ -134,7 +134,7 @@ export class BrowserClient implements Client {
       after: event => this.#after(event),
       onTab: message => this.#onTab(message),
       onJoined: () => this.#onJoined(),
-      onReturn: () => void this.#list.read(),
+      onMissed: () => void this.#list.read(),
       onOtherEpoch: () => this.#onOtherEpoch(),
       onEnd: reason => this.end(reason),
       onOther: () => this.#around.onOther(),

@@ -27,8 +27,8 @@ export interface ExchangeOwner {
   onTab(message: TabMessage): void;
   /** A tab opened: tell it what this one knows. */
   onJoined(): void;
-  /** The browser had put this page aside, and it is back: what the other tabs said meanwhile is missed. */
-  onReturn(): void;
+  /** The list may lack something: the browser had put this page aside, or a conversation began just now. */
+  onMissed(): void;
   /** The server knows another history: everything held was dropped. */
   onOtherEpoch(): void;
   /** The session is over. */
@@ -103,7 +103,7 @@ export class Exchange {
       onFollow: () => this.#follow(),
       onReturn: () => {
         void this.#outbox.refresh();
-        owner.onReturn();
+        owner.onMissed();
       },
       onOutdated: () => {
         this.#connection.value = { state: 'stopped', why: 'outdated', reason: '' };
@@ -225,6 +225,7 @@ export class Exchange {
     if (connection.state !== was) this.#outbox.connected(false); // nobody answers what the connection before was sent
     this.#outbox.connected(isUp);
     if (connection.state === 'online' && was !== 'online') this.#watcher.greet();
+    if (isUp && was !== connection.state) this.#receipts.repeat();
     if (!isUp && (was === 'online' || was === 'polling')) this.tell({ kind: 'disconnected' });
     if (connection.state === 'stopped' && connection.why === 'signed-out') this.#owner?.onEnd('ended');
   }
@@ -304,6 +305,9 @@ export class Exchange {
   #afterFrame(frame: ServerFrame): void {
     const { me } = this.#store.peek();
     if (frame.type === 'caught_up') {
+      // The list was read before: what began in between is not in it.
+      const isKnown = (id: ConversationId): boolean => this.#store.conversation(id) !== undefined;
+      if (!this.#hasCaughtUp && !Object.keys(frame.cursors).every(isKnown)) this.#owner?.onMissed();
       this.#hasCaughtUp = true;
       this.#receipts.repeat();
     } else if (frame.type === 'read_receipt' && frame.user === me.username) {
