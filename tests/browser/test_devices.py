@@ -108,3 +108,5 @@ async def scroll_down_to(page: Page, text: str) -> None:
     while not await message(page, text).is_visible():
         await page.mouse.wheel(0, 2_000)
         await page.wait_for_timeout(20)
+    await page.mouse.wheel(0, 2_000)  # it is in the page, perhaps below what is seen of it
+    await expect(message(page, text)).to_be_in_viewport(ratio=1)
