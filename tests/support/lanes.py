@@ -1,16 +1,18 @@
-"""How several workers share the tests: a file's stay together, and what is busy follows each other in one worker."""
+"""How several workers share the tests: a file's stay together, and all that starts the product follows each other."""
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/browser/"
-BUSY = (
-    "tests/e2e/test_bench.py",
-    "tests/e2e/test_kill.py",
+KILLS = ("tests/e2e/test_kill.py", "tests/service/test_two_deliveries.py")
+PRODUCT = "tests/e2e/"
+GREEDY = (
     "tests/e2e/test_smoke.py",
-    "tests/service/test_two_deliveries.py",
+    "tests/e2e/test_bench.py",
+    "tests/e2e/test_web_build.py",
+    "tests/e2e/test_fresh.py",
 )
-"""These kill a whole product, or measure it: never two of them side by side."""
+"""These want the machine for themselves: they come when the browser has finished."""
 PURE = ("tests/contract/", "tests/unit/")
 """These are over in no time, and fill what is left at the end."""
 
@@ -32,10 +34,18 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no ty
 def lane(nodeid: str) -> str:
     """Tell with which others a test stays together."""
     if nodeid.startswith(BROWSER):
-        return BROWSER
-    return "busy" if nodeid.startswith(BUSY) else nodeid.partition("::")[0]
+        return "browser"
+    return "product" if nodeid.startswith((*KILLS, PRODUCT)) else nodeid.partition("::")[0]
 
 
 def arrange(items: list[pytest.Item]) -> None:
     """Let the lanes that take the longest come first."""
-    items.sort(key=lambda item: (not item.nodeid.startswith((BROWSER, *BUSY)), item.nodeid.startswith(PURE)))
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    if nodeid.startswith((BROWSER, *KILLS)):
+        return 0
+    if nodeid.startswith(PRODUCT):
+        return 2 if nodeid.startswith(GREEDY) else 1
+    return 4 if nodeid.startswith(PURE) else 3
