@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-import time
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.support.browser.clock import set_clock, stop_clock
 from tests.support.browser.pages import begin_chat, chat, composer, message, say, sign_in, tick
 from tests.support.browser.people import Person
 from tests.support.browser.witness import bubbles, expect_in_order, numbered, watch_order
@@ -14,6 +14,8 @@ from tests.support.browser.witness import bubbles, expect_in_order, numbered, wa
 IMPATIENT = "Math.random = () => 0.1"
 """Waits between tries are a tenth of the longest ones."""
 PATIENCE_MS = 30_000
+FOUND_MS = 5_000
+"""A link that is asked for a sign of life, and gives none, is dead."""
 
 
 def banner(page: Page) -> Locator:
@@ -46,17 +48,21 @@ async def expect_stored(ann: Person, ben: Person, texts: list[str]) -> None:
 
 
 async def test_what_is_written_offline_waits_and_goes_out_once_in_order(ann: Person, ben: Person) -> None:
+    await set_clock(ann.page)
     await meet(ann, ben)
-    since = time.monotonic()
+    await stop_clock(ann.page)
     await ann.device.context.set_offline(offline=True)
     for text in numbered("ann", 2, 3, 4):
         await say(ann.page, text)
         await expect(tick(message(ann.page, text), "Waiting to be sent")).to_be_visible()
-    await expect(banner(ann.page)).to_have_text(
-        re.compile("You are offline. 3 messages will be sent when you are back.")
-    )
-    assert time.monotonic() - since >= 2
+    await ann.page.clock.run_for(FOUND_MS)
+    await expect(ann.page.get_by_role("main").get_by_text("online")).to_be_hidden()  # it is known that nothing is
+    await ann.page.clock.run_for(1_999)
+    await expect(banner(ann.page)).to_be_hidden()
+    await ann.page.clock.run_for(1)
+    await expect(banner(ann.page)).to_have_text("You are offline. 3 messages will be sent when you are back.")
     await ann.device.context.set_offline(offline=False)
+    await ann.page.clock.resume()
     texts = numbered("ann", 1, 2, 3, 4)
     await expect(tick(message(ann.page, "ann 004"), "Read")).to_be_visible()
     await expect(banner(ann.page)).to_be_hidden()
@@ -66,12 +72,16 @@ async def test_what_is_written_offline_waits_and_goes_out_once_in_order(ann: Per
 
 
 async def test_a_link_that_died_without_a_word_is_found_by_an_unanswered_message(ann: Person, ben: Person) -> None:
+    await set_clock(ann.page)
     await meet(ann, ben)
     ann.line.stall()
     ann.line.restore()
     await ben.send(ann, "ben 001")
     await say(ann.page, "ann 002")
-    await expect(tick(message(ann.page, "ann 002"), "Read")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(tick(message(ann.page, "ann 002"), "Waiting to be sent")).to_be_visible()
+    await ann.page.clock.run_for(3_000)
+    await ann.page.clock.run_for(FOUND_MS)
+    await expect(tick(message(ann.page, "ann 002"), "Read")).to_be_visible()
     texts = ["ann 001", "ben 001", "ann 002"]
     for page in (ann.page, ben.page):
         await expect_in_order(page, texts)
@@ -79,29 +89,29 @@ async def test_a_link_that_died_without_a_word_is_found_by_an_unanswered_message
 
 
 async def test_a_machine_that_slept_finds_its_link_dead(ann: Person, ben: Person) -> None:
-    await ann.page.clock.install()
-    await ann.page.reload()
+    await set_clock(ann.page)
     await meet(ann, ben)
     ann.line.stall()
     ann.line.restore()
     await ben.send(ann, "ben 001")
     await ann.page.clock.fast_forward(60_000)
-    await ann.page.clock.run_for(5_000)
+    await ann.page.clock.run_for(FOUND_MS)
     await expect(message(ann.page, "ben 001")).to_be_visible()
     await expect_in_order(ann.page, ["ann 001", "ben 001"])
 
 
 async def test_a_cut_line_is_tried_again_and_at_once_when_somebody_asks(ann: Person, ben: Person) -> None:
+    await set_clock(ann.page)
     await meet(ann, ben)
-    since = time.monotonic()
     ann.line.cut()
     await say(ann.page, "ann 002")
     await expect(banner(ann.page)).to_have_text(re.compile("No connection. 1 message will be sent when you are back."))
-    assert time.monotonic() - since >= 2
     await expect(banner(ann.page)).to_have_text(re.compile(r"Trying again in \d+ seconds?\."), timeout=PATIENCE_MS)
+    await stop_clock(ann.page)
     ann.line.restore()
-    await banner(ann.page).get_by_role("button", name="Try now").click()
-    await expect(banner(ann.page)).to_be_hidden()
+    await banner(ann.page).get_by_role("button", name="Try now").press("Enter")
+    await expect(banner(ann.page)).to_be_hidden()  # no timer of the page has done that
+    await ann.page.clock.resume()
     await expect(tick(message(ann.page, "ann 002"), "Read")).to_be_visible()
     for page in (ann.page, ben.page):
         await expect_in_order(page, numbered("ann", 1, 2))

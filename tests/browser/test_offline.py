@@ -4,8 +4,9 @@ import json
 import re
 import sys
 
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
+from tests.support.browser.kept import until_kept, until_worker
 from tests.support.browser.pages import begin_chat, chat, composer, message, say, sign_in, tick
 from tests.support.browser.people import People, Person
 from tests.support.browser.seeding import seed_conversation
@@ -16,27 +17,6 @@ PAINT = """() => new Promise((resolve) => {
   if (told()) resolve(told().startTime);
   else new PerformanceObserver(() => told() && resolve(told().startTime)).observe({ type: 'paint', buffered: true });
 })"""
-READY = "navigator.serviceWorker.ready.then(() => undefined)"
-KEPT = """(text) => new Promise((resolve) => {
-  const opening = indexedDB.open('parley-' + JSON.parse(localStorage.getItem('parley-user')).id);
-  opening.onsuccess = () => {
-    const look = () => {
-      const asked = opening.result.transaction('tails').objectStore('tails').getAll();
-      asked.onsuccess = () => {
-        if (!JSON.stringify(asked.result).includes(text)) return setTimeout(look, 20);
-        opening.result.close();
-        resolve();
-      };
-    };
-    look();
-  };
-})"""
-
-
-async def settled(page: Page, text: str) -> None:
-    """Wait until the browser keeps the client, and a message."""
-    await page.evaluate(READY)
-    await page.evaluate(KEPT, text)
 
 
 async def test_messages_that_nobody_has_looked_at_are_there_offline_too(people: People, ann: Person) -> None:
@@ -45,7 +25,7 @@ async def test_messages_that_nobody_has_looked_at_are_there_offline_too(people: 
     for person in (ben, cat):
         await person.send(ann, person.username)
         await expect(chat(ann.page, person)).to_contain_text("1 unread message")
-        await settled(ann.page, person.username)
+        await until_kept(ann.page, person.username)
     await ann.device.context.set_offline(offline=True)
     await ann.page.reload()
     for person in (ben, cat):
@@ -72,7 +52,7 @@ async def test_it_opens_offline_and_what_is_written_goes_out_later(ann: Person, 
     await say(ann.page, "ann 001")
     await chat(ben.page, ann).click()
     await expect(tick(message(ann.page, "ann 001"), "Read")).to_be_visible()
-    await settled(ann.page, "ann 001")
+    await until_kept(ann.page, "ann 001")
     context = ann.device.context
     await context.set_offline(offline=True)
     await ann.page.goto("/")
@@ -110,7 +90,7 @@ async def test_a_stranger_offline_is_asked_to_sign_in_and_told_why_that_fails(pe
     ann.may_be_refused(401)
     device = await ann.stranger_device()
     page = await device.another_tab()
-    await page.evaluate(READY)
+    await until_worker(page)
     await device.context.set_offline(offline=True)
     await page.reload()
     await sign_in(page, ann)
@@ -124,7 +104,7 @@ async def test_how_soon_it_paints(ann: Person, ben: Person) -> None:
     await begin_chat(ann.page, ben)
     await say(ann.page, "ann 001")
     await expect(message(ann.page, "ann 001")).to_be_visible()
-    await settled(ann.page, "ann 001")
+    await until_kept(ann.page, "ann 001")
     fresh = (await ann.another_device()).page
     painted = {"cold": await fresh.evaluate(PAINT)}
     await ann.page.reload()

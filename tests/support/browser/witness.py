@@ -50,10 +50,12 @@ async def watch_order(page: Page) -> None:
 async def expect_in_order(page: Page, texts: Sequence[str]) -> None:
     """Wait until exactly these messages are shown; none may have been shown twice, out of order, or taken back."""
     await expect(bubbles(page)).to_have_text(list(texts), timeout=30_000)
-    assert await page.evaluate("window.witness.faults") == []
+    faults = await page.evaluate("window.witness.faults")
+    assert faults == [], "\n".join(faults)
 
 
 async def expect_seen(page: Page, texts: Sequence[str]) -> None:
     """These and no others were on the page at some time, never doubled or out of order."""
     assert await page.evaluate("Object.keys(window.witness.seen)") == list(texts)
-    assert await page.evaluate("window.witness.faults") == []
+    faults = await page.evaluate("window.witness.faults")
+    assert faults == [], "\n".join(faults)

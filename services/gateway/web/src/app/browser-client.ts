@@ -1,6 +1,6 @@
 /** A signed-in user's client in one tab: puts the parts together. */
 
-import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import * as api from '../api/endpoints';
 import { ApiError } from '../api/request';
 import type { Connection } from '../link/transport';
@@ -73,6 +73,7 @@ export class BrowserClient implements Client {
   #leavingUntilMs = 0;
   #ending: ReturnType<typeof setTimeout> | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
+  #endReading: (() => void) | null = null;
   #endNetwork: (() => void) | null = null;
 
   /** Make the client of a user: what this browser keeps of them is there at once. */
@@ -140,6 +141,7 @@ export class BrowserClient implements Client {
       onOther: () => this.#around.onOther(),
     });
     this.#followNetwork();
+    this.#endReading = this.#readUnwritten();
     void this.#list.read();
     void this.#readProfile();
   }
@@ -149,6 +151,7 @@ export class BrowserClient implements Client {
     clearInterval(this.#ticking);
     clearTimeout(this.#ending);
     this.#endNetwork?.();
+    this.#endReading?.();
     this.#list.stop();
     this.#keeper.stop();
     this.#endTrouble();
@@ -287,6 +290,19 @@ export class BrowserClient implements Client {
     this.close();
     this.openId.value = id;
     await this.#readFirst(id);
+  }
+
+  /** What seemed to be unwritten may have messages, as the list or another tab tells later: read them. */
+  #readUnwritten(): () => void {
+    const unread = computed(() => {
+      const id = this.openId.value;
+      const { runs, conversations } = this.state.value;
+      const isMissing = id !== null && runs.get(id)?.messages.length === 0 && conversations.get(id)?.lastSeq;
+      return isMissing ? id : null;
+    });
+    return unread.subscribe(id => {
+      if (id !== null) void this.#reader.open(id);
+    });
   }
 
   async #readFirst(id: ConversationId): Promise<void> {

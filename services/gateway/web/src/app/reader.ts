@@ -53,7 +53,7 @@ export class Reader {
   forgive(id: ConversationId): boolean {
     if (this.#of(id).problem === null) return false;
     this.#set(id, { problem: null });
-    return !this.#store.peek().runs.has(id);
+    return !this.#store.peek().runs.get(id)?.messages.length;
   }
 
   /** Whether the run from an earlier look goes on to the newest message, and holds the first unread one. */
