@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -13,6 +12,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.client import JetStreamContext
 
+from shared.broker import waits
+
 BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 """What a call to the broker may raise when the broker, or the way to it, is at fault (JetStream's errors too)."""
 
@@ -21,6 +22,7 @@ PENDING_BYTES: Final = 128 * 1024 * 1024
 _FOREVER_S: Final = 86_400
 
 log = structlog.get_logger("broker")
+waits.mend()
 
 
 class Reply(NamedTuple):
@@ -71,7 +73,6 @@ class Connection:
 
     def adopt(self, client: Client) -> None:
         """Speak over a client that was connected with `options` elsewhere."""
-        client.request = partial(_request, client.request)  # type: ignore[method-assign] # JetStream's calls use it too
         self._client = client
         self._has_opened.set()
 
@@ -202,25 +203,6 @@ class Connection:
                 hook()
             except Exception:
                 log.exception("hook_failed", connection=self.name, hook=getattr(hook, "__qualname__", repr(hook)))
-
-
-async def _request(
-    request: Callable[..., Awaitable[Msg]],
-    subject: str,
-    payload: bytes = b"",
-    timeout: float = 0.5,  # noqa: ASYNC109 - as nats-py calls it
-    **more: Any,
-) -> Msg:
-    """Ask like nats-py, but with a timeout of our own, so that whoever is cancelled meanwhile is cancelled.
-
-    nats-py 2.16 waits with `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes together
-    with the answer, and a task that was told to end goes on for ever.
-    """
-    try:
-        async with asyncio.timeout(timeout):
-            return await request(subject, payload, None, **more)
-    except TimeoutError as error:
-        raise nats.errors.TimeoutError from error
 
 
 def _forget(flush: "asyncio.Future[None]") -> None:

@@ -10,6 +10,7 @@ from shared.broker.publisher import BundleWriter
 from shared.broker.streams import log_state
 from shared.contracts import subjects
 from tests.support.delivery import fresh_streams
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -61,6 +62,17 @@ async def test_a_writer_that_is_told_to_end_as_its_bundle_is_stored_ends(connect
         writer.append(0, b"\xc0", 1)
         await an_answer_is_there(connection)
     assert failed == [1]
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_who_gives_up_on_a_broker_that_is_away_does_so_at_any_moment(turns: int) -> None:
+    opening = asyncio.ensure_future(Connection(f"nats://127.0.0.1:{free_port()}", "test").open())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not opening.done()
+    opening.cancel()
+    await asyncio.wait({opening}, timeout=5)
+    assert opening.cancelled()
 
 
 async def test_who_waits_in_vain_is_told_so(connection: Connection) -> None:
