@@ -31,18 +31,18 @@ def mixed(seq: int) -> str:
     return MIXED[seq % len(MIXED)]
 
 
+async def boxes(*locators: Locator) -> list[dict[str, float]]:
+    """Where things are, in px, all at one moment: rows move while they are looked at one after the other."""
+    elements = [await locator.element_handle() for locator in locators]
+    found: list[dict[str, float]] = await locators[0].page.evaluate(
+        "elements => elements.map((element) => element.getBoundingClientRect().toJSON())", elements
+    )
+    return found
+
+
 async def box(locator: Locator) -> dict[str, float]:
     """Where something is, in px."""
-    found = await locator.bounding_box()
-    assert found is not None
-    return {
-        "left": found["x"],
-        "top": found["y"],
-        "right": found["x"] + found["width"],
-        "bottom": found["y"] + found["height"],
-        "width": found["width"],
-        "height": found["height"],
-    }
+    return (await boxes(locator))[0]
 
 
 async def both_in_chat(ann: Person, ben: Person) -> None:
@@ -189,8 +189,8 @@ async def test_messages_of_one_author_stand_together(ann: Person, ben: Person) -
         await say(ann.page, f"mine {number}")
     await say(ben.page, "his answer")
     await expect(message(ann.page, "his answer")).to_be_visible()
-    bubble = [await box(message(ann.page, f"mine {number}").locator(".bubble")) for number in range(3)]
-    answer = await box(message(ann.page, "his answer").locator(".bubble"))
+    texts = ["mine 0", "mine 1", "mine 2", "his answer"]
+    *bubble, answer = await boxes(*[message(ann.page, text).locator(".bubble") for text in texts])
     assert [round(bubble[n + 1]["top"] - bubble[n]["bottom"]) for n in range(2)] == [2, 2]
     assert round(answer["top"] - bubble[2]["bottom"]) == 8
     assert bubble[0]["right"] == bubble[1]["right"] > answer["right"]
@@ -201,9 +201,7 @@ async def test_time_and_tick_stand_at_the_end_of_the_last_line(ann: Person, ben:
     await both_in_chat(ann, ben)
     await say(ann.page, "short")
     row = message(ann.page, "short")
-    text = await box(row.locator(".bubble-text"))
-    meta = await box(row.locator(".meta"))
-    bubble = await box(row.locator(".bubble"))
+    text, meta, bubble = await boxes(*[row.locator(part) for part in (".bubble-text", ".meta", ".bubble")])
     assert meta["left"] >= text["right"]
     assert bubble["height"] < 2 * text["height"]
     assert abs(bubble["right"] - meta["right"]) < 12

@@ -11,8 +11,8 @@ from tests.support.browser.pages import begin_chat, chat, composer, message, say
 from tests.support.browser.people import Person
 from tests.support.browser.witness import bubbles, expect_in_order, numbered, watch_order
 
-IMPATIENT = "Math.random = () => 0.1"
-"""Waits between tries are a tenth of the longest ones."""
+IMPATIENT = "Math.random = () => 0.03"
+"""Waits between tries are a small part of the longest ones."""
 PATIENCE_MS = 30_000
 FOUND_MS = 5_000
 """A link that is asked for a sign of life, and gives none, is dead."""
@@ -130,7 +130,7 @@ async def test_without_sockets_it_works_by_requests_and_says_so(ann: Person, ben
     await say(ben.page, "ben 001")
     await expect(tick(message(ben.page, "ben 001"), "Read")).to_be_visible()
     await type_until_seen(ann, ben)
-    ann.line.slow_down(2)
+    ann.line.slow_down(1)
     await say(ann.page, "ann 003")
     ann.line.restore()
     await expect(banner(ann.page)).to_be_hidden(timeout=PATIENCE_MS)
@@ -145,8 +145,8 @@ async def test_without_sockets_it_works_by_requests_and_says_so(ann: Person, ben
 
 async def test_a_page_reloaded_while_it_sends_over_a_slow_line_goes_on(ann: Person, ben: Person) -> None:
     await meet(ann, ben)
-    ann.line.slow_down(0.3)
-    texts = numbered("ann", *range(1, 9))
+    ann.line.slow_down(0.15)
+    texts = numbered("ann", *range(1, 8))
     for text in texts[1:]:
         await say(ann.page, text)
     await expect(tick(message(ann.page, texts[-1]), "Waiting to be sent")).to_be_visible()

@@ -66,8 +66,8 @@ async def test_another_tab_takes_over_what_the_closed_one_was_sending(ann: Perso
     second = await in_two_tabs(ann, ben)
     await chat(ben.page, ann).click()
     await watch_order(ben.page)
-    ann.line.slow_down(0.2)
-    texts = numbered("ann", *range(1, 9))
+    ann.line.slow_down(0.15)
+    texts = numbered("ann", *range(1, 8))
     for text in texts[1:]:
         await say(ann.page, text)
     await expect(tick(message(second, texts[-1]), "Waiting to be sent")).to_be_visible()

@@ -28,6 +28,9 @@ GROUP = ConversationId("g1")
 NOON = 1_763_812_800_000
 """2025-11-22T12:00:00.000Z"""
 
+PATIENCE_S = 20.0
+"""How long an answer may take where a test is about the answer."""
+
 Row = dict[str, Any]
 
 
@@ -146,61 +149,63 @@ class Asker:
     async def page(self, user: UserId, conversation: ConversationId, **more: Any) -> queries.Page[Any]:
         """Ask for a page."""
         question = queries.GetPage(user, conversation, **more)
-        return await ask(self.connection, subjects.PAGE, question, queries.Page[Any])
+        return await ask(self.connection, subjects.PAGE, question, queries.Page[Any], PATIENCE_S)
 
     async def resume(self, user: UserId, cursors: dict[ConversationId, int], **more: Any) -> queries.Resumed[Any]:
         """Ask for one part of what was missed."""
         question = queries.Resume(user, cursors, **more)
-        return await ask(self.connection, subjects.RESUME, question, queries.Resumed[Any])
+        return await ask(self.connection, subjects.RESUME, question, queries.Resumed[Any], PATIENCE_S)
 
     async def sync(self, user: UserId, conversation: ConversationId, limit: int, **more: Any) -> queries.Synced[Any]:
         """Ask for a sync page."""
         question = queries.Sync(user, conversation, limit, **more)
-        return await ask(self.connection, subjects.SYNC, question, queries.Synced[Any])
+        return await ask(self.connection, subjects.SYNC, question, queries.Synced[Any], PATIENCE_S)
 
     async def members(self, conversation: ConversationId) -> queries.Members:
         """Ask who is in a conversation."""
-        return await ask(self.connection, subjects.MEMBERS, queries.GetMembers(conversation), queries.Members)
+        return await ask(
+            self.connection, subjects.MEMBERS, queries.GetMembers(conversation), queries.Members, PATIENCE_S
+        )
 
     async def message(self, user: UserId, message_id: MessageId) -> Any:
         """Ask for one message."""
         question = queries.GetMessage(user, message_id)
-        return (await ask(self.connection, subjects.MESSAGE, question, queries.Found[Any])).message
+        return (await ask(self.connection, subjects.MESSAGE, question, queries.Found[Any], PATIENCE_S)).message
 
     async def outcomes(self, message_ids: list[MessageId]) -> list[queries.Outcome]:
         """Ask which messages are stored."""
         question = queries.FindOutcomes(message_ids)
-        return (await ask(self.connection, subjects.OUTCOMES, question, queries.Outcomes)).found
+        return (await ask(self.connection, subjects.OUTCOMES, question, queries.Outcomes, PATIENCE_S)).found
 
     async def conversations(self, user: UserId, **more: Any) -> queries.Conversations[Any]:
         """Ask for a page of a user's conversations."""
         question = queries.GetConversations(user, **more)
-        return await ask(self.connection, subjects.CONVERSATIONS, question, queries.Conversations[Any])
+        return await ask(self.connection, subjects.CONVERSATIONS, question, queries.Conversations[Any], PATIENCE_S)
 
     async def conversation(self, user: UserId, conversation: ConversationId) -> Any:
         """Ask for one of a user's conversations."""
         question = queries.GetConversation(user, conversation)
-        return (await ask(self.connection, subjects.CONVERSATION, question, queries.Found[Any])).message
+        return (await ask(self.connection, subjects.CONVERSATION, question, queries.Found[Any], PATIENCE_S)).message
 
     async def undelivered(self, user: UserId, **more: Any) -> queries.UndeliveredPage:
         """Ask for a page of a user's messages that wait for somebody."""
         question = queries.GetUndelivered(user, **more)
-        return await ask(self.connection, subjects.UNDELIVERED, question, queries.UndeliveredPage)
+        return await ask(self.connection, subjects.UNDELIVERED, question, queries.UndeliveredPage, PATIENCE_S)
 
     async def timeline(self, user: UserId, message_id: MessageId) -> queries.Timeline:
         """Ask for the way of a message."""
         question = queries.GetTimeline(user, message_id)
-        return await ask(self.connection, subjects.TIMELINE, question, queries.Timeline)
+        return await ask(self.connection, subjects.TIMELINE, question, queries.Timeline, PATIENCE_S)
 
     async def receipts(self, user: UserId, message_id: MessageId) -> queries.MessageReceipts:
         """Ask who has, and has read, a message."""
         question = queries.GetReceipts(user, message_id)
-        return await ask(self.connection, subjects.RECEIPTS, question, queries.MessageReceipts)
+        return await ask(self.connection, subjects.RECEIPTS, question, queries.MessageReceipts, PATIENCE_S)
 
     async def acquainted(self, user: UserId, *others: UserId) -> list[UserId]:
         """Ask whom of some users one may watch."""
         question = queries.FindAcquainted(user, list(others))
-        return (await ask(self.connection, subjects.ACQUAINTED, question, queries.Acquainted)).user_ids
+        return (await ask(self.connection, subjects.ACQUAINTED, question, queries.Acquainted, PATIENCE_S)).user_ids
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Ask the service's HTTP side; returns the status and the body."""
