@@ -1,8 +1,8 @@
 """The provisioner: the one place that creates or updates the broker's streams and buckets (services never declare)."""
 
-import contextlib
 import secrets
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 import nats.js.errors
@@ -10,6 +10,7 @@ import structlog
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
+    ConsumerInfo,
     DiscardPolicy,
     PersistMode,
     RetentionPolicy,
@@ -61,51 +62,142 @@ class LogState:
     max_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which the broker is not as wanted.
+
+    `consumer`: of which consumer of the stream, else it is the stream itself. `field`: which of its settings, by the
+    broker's name for it, with what it is and what is wanted; None: the stream or consumer is missing.
+    """
+
+    stream: str
+    consumer: str | None = None
+    field: str | None = None
+    present: object = None
+    wanted: object = None
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        what = f"stream {self.stream}"
+        if self.consumer is not None:
+            what = f"consumer {self.consumer} of {what}"
+        if self.field is None:
+            return f"{what}: missing"
+        return f"{what}: {self.field} is {_said(self.present)}, wanted is {_said(self.wanted)}"
+
+
+async def differences(connection: Connection, settings: StreamSettings) -> list[Difference]:
+    """Tell what `provision` would change; empty: everything is as wanted. Nothing is changed.
+
+    Raises:
+        One of BROKER_ERRORS.
+    """
+    found: list[Difference] = []
+    for config in _streams(settings):
+        found += _differences_of_stream(config, await _present(connection, _name_of(config)))
+    present = await _present_consumer(connection, subjects.RETRY_STREAM, DUE_CONSUMER)
+    return found + _differences_of_due(present)
+
+
 async def provision(connection: Connection, settings: StreamSettings) -> None:
     """Create what is missing and update what differs; what a running log says about itself is kept.
 
     Raises:
         One of BROKER_ERRORS.
     """
-    await _let_go_of_schedules(connection, settings)
-    streams = (_chat(settings), _dead_letters(settings), _schedules(settings))
-    for config in (*streams, *buckets.configs(settings.stream_replicas)):
+    for config in _streams(settings):
         await _ensure(connection, config)
-    await connection.jetstream(5).add_consumer(subjects.RETRY_STREAM, _due())
+    present = await _present_consumer(connection, subjects.RETRY_STREAM, DUE_CONSUMER)
+    if _differences_of_due(present):
+        await connection.jetstream(5).add_consumer(subjects.RETRY_STREAM, _due())
 
 
 async def provision_memory(connection: Connection, replicas: int) -> None:
     """Create what a broker forgot that came back without its memory; what is there stays as it is.
 
+    So a service of another version, while they are rolled one by one, undoes nothing of the provisioner's.
+
     Raises:
         One of BROKER_ERRORS.
     """
     for config in buckets.memory_configs(replicas):
-        await _ensure(connection, config)
-
-
-async def _let_go_of_schedules(connection: Connection, settings: StreamSettings) -> None:
-    """Delete the schedules where they are to be written another way, which no update can do; they are made again."""
-    jetstream = connection.jetstream(5)
-    with contextlib.suppress(nats.js.errors.NotFoundError):
-        present = (await jetstream.stream_info(subjects.RETRY_STREAM)).config
-        if present.persist_mode != _schedules(settings).persist_mode:
-            await jetstream.delete_stream(subjects.RETRY_STREAM)
+        if await _present(connection, _name_of(config)) is None:
+            await _create(connection, config)
 
 
 async def _ensure(connection: Connection, config: StreamConfig) -> None:
-    jetstream = connection.jetstream(5)
-    assert config.name is not None  # noqa: S101 - every config here and in `buckets` has one
+    present = await _present(connection, _name_of(config))
+    differing = {difference.field for difference in _differences_of_stream(config, present)}
+    if present is None:
+        await _create(connection, config)
+    elif differing & _REMADE and config.name == subjects.RETRY_STREAM:
+        # No update can do it. Schedules may be let go of: they are made again.
+        await connection.jetstream(5).delete_stream(subjects.RETRY_STREAM)
+        await _create(connection, config)
+    elif differing:
+        kept = {field: getattr(config, field) or getattr(present, field) for field in _NEVER_TAKEN_BACK}
+        await connection.jetstream(5).update_stream(config.evolve(metadata=present.metadata, **kept))
+        log.info("stream_updated", stream=config.name, fields=sorted(map(str, differing)))
+
+
+async def _create(connection: Connection, config: StreamConfig) -> None:
+    await connection.jetstream(5).add_stream(config)
+    log.info("stream_created", stream=config.name)
+
+
+async def _present(connection: Connection, stream: str) -> StreamConfig | None:
     try:
-        present = (await jetstream.stream_info(config.name)).config
+        info: StreamInfo = await connection.jetstream(5).stream_info(stream)
     except nats.js.errors.NotFoundError:
-        await jetstream.add_stream(config)
-        log.info("stream_created", stream=config.name)
-    else:
-        wanted = config.evolve(metadata=present.metadata)
-        if any(getattr(wanted, name) != getattr(present, name) for name in _UPDATED):
-            await jetstream.update_stream(wanted)
-            log.info("stream_updated", stream=config.name)
+        return None
+    return info.config
+
+
+async def _present_consumer(connection: Connection, stream: str, consumer: str) -> ConsumerConfig | None:
+    try:
+        info: ConsumerInfo = await connection.jetstream(5).consumer_info(stream, consumer)
+    except nats.js.errors.NotFoundError:
+        return None
+    return info.config
+
+
+def _differences_of_stream(wanted: StreamConfig, present: StreamConfig | None) -> list[Difference]:
+    stream = _name_of(wanted)
+    if present is None:
+        return [Difference(stream)]
+    return [
+        Difference(stream, None, field, getattr(present, field), getattr(wanted, field))
+        for field in _COMPARED
+        if _differ(getattr(wanted, field), getattr(present, field))
+        and (getattr(wanted, field) or field not in _NEVER_TAKEN_BACK)
+    ]
+
+
+def _differences_of_due(present: ConsumerConfig | None) -> list[Difference]:
+    stream, wanted = subjects.RETRY_STREAM, _due()
+    if present is None:
+        return [Difference(stream, DUE_CONSUMER)]
+    return [
+        Difference(stream, DUE_CONSUMER, field, getattr(present, field), getattr(wanted, field))
+        for field in _COMPARED_OF_CONSUMERS
+        if _differ(getattr(wanted, field), getattr(present, field))
+    ]
+
+
+def _differ(wanted: object, present: object) -> bool:
+    """Compare two values of a setting; the broker says False or 0 where nothing was asked for."""
+    return (wanted or None) != (present or None)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    return "unset" if value is None else str(value)
+
+
+def _name_of(config: StreamConfig) -> str:
+    assert config.name is not None  # noqa: S101 - every config here and in `buckets` has one
+    return config.name
 
 
 async def log_state(connection: Connection, timeout_s: float = 3.0) -> LogState:
@@ -141,16 +233,36 @@ async def trim_log(connection: Connection, keep_from_seq: int) -> None:
     await connection.jetstream(5).purge_stream(subjects.CHAT_STREAM, seq=keep_from_seq)
 
 
-_UPDATED: Final = (
+_REMADE: Final = frozenset({"storage", "persist_mode"})
+"""What no update can change: the broker refuses and says so, except where the stream may be made anew."""
+_NEVER_TAKEN_BACK: Final = frozenset({"allow_msg_ttl", "allow_msg_schedules", "allow_rollup_hdrs"})
+"""What the broker can't turn off again, or turns on by itself: more than is wanted is no difference."""
+_COMPARED: Final = (
     "subjects",
+    "storage",
+    "persist_mode",
     "max_age",
     "max_bytes",
     "max_msg_size",
+    "max_msgs_per_subject",
     "num_replicas",
     "duplicate_window",
     "discard",
+    "republish",
+    "subject_delete_marker_ttl",
     "allow_atomic",
+    "allow_direct",
+    "allow_msg_ttl",
+    "allow_msg_schedules",
+    "allow_rollup_hdrs",
 )
+_COMPARED_OF_CONSUMERS: Final = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending")
+
+
+def _streams(settings: StreamSettings) -> list[StreamConfig]:
+    """Return all that is wanted, each before what needs it."""
+    streams = [_chat(settings), _dead_letters(settings), _schedules(settings)]
+    return [*streams, *buckets.configs(settings.stream_replicas)]
 
 
 def _chat(settings: StreamSettings) -> StreamConfig:
