@@ -40,7 +40,7 @@ def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """List them without their content."""
 
     async def read() -> list[queue.DeadLetter]:
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             return await queue.dead_letters(connection, arguments.limit)
 
     rows = [{name: getattr(letter, name) for name in _COLUMNS} for letter in asyncio.run(read())]
@@ -61,7 +61,7 @@ def run_show(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """
 
     async def read() -> queue.DeadLetter:
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             return await _letter(connection, arguments.number)
 
     letter = asyncio.run(read())
@@ -84,7 +84,7 @@ def run_retry(arguments: argparse.Namespace, settings: CliSettings) -> int:
     """
 
     async def retry() -> None:
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             await queue.retry_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(retry())
@@ -101,7 +101,7 @@ def run_drop(arguments: argparse.Namespace, settings: CliSettings) -> int:
     confirm(f"Drop dead letter {arguments.number} for good?", is_sure=arguments.yes)
 
     async def drop() -> None:
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             await queue.drop_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(drop())

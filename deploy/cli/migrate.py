@@ -36,6 +36,6 @@ def run(arguments: argparse.Namespace, settings: CliSettings) -> int:
 
 async def _prepare(settings: CliSettings, timeout_s: float) -> None:
     await asyncio.gather(
-        prepare_broker(settings.local.broker, settings.streams, timeout_s),
+        prepare_broker(settings.local.operator, settings.streams, timeout_s),
         prepare_database(settings.local.database, timeout_s),
     )

@@ -112,7 +112,7 @@ def _show(settings: CliSettings, question: ListRetries, limit: int | None, *, as
     async def read() -> tuple[list[RetryEntry], int]:
         entries: list[RetryEntry] = []
         total = 0
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             async for page in _pages(connection, question):
                 entries += page.entries
                 total = page.total
@@ -149,7 +149,7 @@ async def _pages(connection: Connection, question: ListRetries) -> AsyncIterator
 
 def _process(settings: CliSettings, question: ProcessRetries) -> int:
     async def process() -> int:
-        async with connected(settings.local.broker) as connection:
+        async with connected(settings.local) as connection:
             return (await _asked(connection, subjects.PROCESS_RETRIES, question, Retried)).entries
 
     return asyncio.run(process())

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, settings: CliSettings) -> int:
 
 
 async def _accept_gap(settings: CliSettings, epoch: str) -> LogState:
-    async with connected(settings.local.broker) as connection:
+    async with connected(settings.local) as connection:
         try:
             log = await log_state(connection)
         except (*BROKER_ERRORS, ValueError) as error:

@@ -65,7 +65,7 @@ class System:
             self._console.say("parley", f"starting the broker; data is in {settings.home}")
             self._keep(self._broker, tasks)
         await asyncio.gather(
-            prepare_broker(settings.broker, self._streams, _PREPARE_S),
+            prepare_broker(settings.operator, self._streams, _PREPARE_S),
             prepare_database(settings.database, _PREPARE_S),
         )
         self._console.say("parley", f"streams and schema are ready; starting {', '.join(SERVICES)}")
@@ -80,7 +80,7 @@ class System:
             await self._broker.restarts.wait()
             self._broker.restarts.clear()
             try:
-                await prepare_broker(self._settings.broker, self._streams, _PREPARE_S)
+                await prepare_broker(self._settings.operator, self._streams, _PREPARE_S)
             except NotPrepared as problem:  # the next restart tries again, and readiness tells
                 self._console.say("parley", str(problem))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from shared.broker.access import Access
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.streams import StreamSettings, provision
 from shared.database.migrate import upgrade
@@ -32,7 +33,7 @@ async def prepare_database(url: str, timeout_s: float) -> None:
         await asyncio.sleep(_TRY_EVERY_S)
 
 
-async def prepare_broker(url: str, streams: StreamSettings, timeout_s: float) -> None:
+async def prepare_broker(way: Access, streams: StreamSettings, timeout_s: float) -> None:
     """Create or update the streams, waiting for a broker that is still coming up.
 
     Raises:
@@ -43,17 +44,17 @@ async def prepare_broker(url: str, streams: StreamSettings, timeout_s: float) ->
     while (left := deadline - clock.monotonic()) > 0:
         try:
             async with asyncio.timeout(left):
-                await _provision(url, streams)
+                await _provision(way, streams)
         except BROKER_ERRORS as error:
             problem = error
             await asyncio.sleep(_TRY_EVERY_S)
         else:
             return
-    raise NotPrepared(f"the broker at {url} is not ready after {timeout_s:.0f} s: {problem!r}")
+    raise NotPrepared(f"the broker at {' '.join(way.servers)} is not ready after {timeout_s:.0f} s: {problem!r}")
 
 
-async def _provision(url: str, streams: StreamSettings) -> None:
-    connection = Connection(url, "provisioner")
+async def _provision(way: Access, streams: StreamSettings) -> None:
+    connection = Connection(way, "provisioner")
     await connection.open()
     try:
         await provision(connection, streams)

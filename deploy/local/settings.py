@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from shared.broker.access import NO_KEY, Access, BrokerSettings, access
 from shared.runtime.settings import LogFormat
 
 
@@ -19,8 +20,10 @@ class Settings:
     port: int = field(default=8080, metadata={"min": 1, "max": 65532})
     nats_port: int = field(default=4222, metadata={"min": 1, "max": 65534})
     data_dir: Path = Path("data")
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False, metadata={"secret": True})
     nats_url: str | None = None
+    nats_nkey: str = field(default=NO_KEY, repr=False, metadata={"secret": True})
+    nats_ca_file: Path | None = None
     public_url: str | None = None
     origins: tuple[str, ...] = ()
     registration: Literal["open", "invite", "closed"] = "open"
@@ -40,6 +43,13 @@ class Settings:
     def broker(self) -> str:
         """The address of the broker."""
         return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
+
+    @property
+    def operator(self) -> Access:
+        """The way of an operator's command to the broker."""
+        return access(
+            BrokerSettings(nats_url=self.broker, nats_nkey=self.nats_nkey, nats_ca_file=self.nats_ca_file), "operator"
+        )
 
     @property
     def database(self) -> str:

@@ -15,12 +15,13 @@ from services.delivery.retries import Retries, RetryCounts
 from services.delivery.retries.questions import serve as serve_questions
 from services.delivery.settings import Settings, load
 from services.delivery.store import RetryStore, Store
+from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
 from shared.runtime import logs
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
-from shared.runtime.serve import run, serve
+from shared.runtime.serve import end, run, serve
 from shared.runtime.tasks import beside
 
 SILENT_S: Final = 10.0
@@ -54,7 +55,8 @@ class Counts:
 def build(settings: Settings) -> AsgiFastStream:
     """Make the service; nothing is opened before its lifespan begins."""
     metrics = Metrics("delivery")
-    connection = Connection(settings.nats_url, "parley-delivery")
+    connection = Connection(access(settings, "delivery"), "parley-delivery")
+    connection.on_shut_out.append(end)
     broker = open_broker(connection, apply_types=False, serializer=MsgSpecSerializer(), graceful_timeout=GRACE_S)
     store = Store(settings.database_url)
     announcer = Announcer(connection, settings.announce_shards)

@@ -3,16 +3,16 @@
 import os
 from dataclasses import dataclass, field
 
+from shared.broker.access import BrokerSettings
 from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, RetrySettings):
+class Settings(ProcessSettings, BrokerSettings, RetrySettings):
     """Where the log and the store are, on how many subjects events are announced, and how retries go."""
 
-    database_url: str
-    nats_url: str = "nats://127.0.0.1:4222"
+    database_url: str = field(repr=False, metadata={"secret": True})
     announce_shards: int = field(default=1, metadata={"min": 1, "max": 65_536})
 
 

@@ -36,6 +36,7 @@ from services.gateway.ws.endpoint import Endpoint, route
 from services.gateway.ws.endpoint import running as endpoint_running
 from services.gateway.ws.server import HttpProtocol, PicowsProtocol
 from services.gateway.ws.surroundings import PATIENCE, Patience
+from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.streams import log_state
 from shared.contracts.errors import Refusal
@@ -62,7 +63,8 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     """Wire the service; nothing is opened before its lifespan begins. `web` is where the browser client was built."""
     gateway_id = GatewayId(secrets.token_hex(8))
     metrics = Metrics("gateway")
-    connection = Connection(settings.nats_url, f"gateway {gateway_id}")
+    connection = Connection(access(settings, "gateway"), f"gateway {gateway_id}")
+    connection.on_shut_out.append(serve.end)
     accounts = Accounts(settings.database_url)
     belongings = Belongings(accounts)
     refused = Refused(belongings, metrics)

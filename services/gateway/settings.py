@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from shared.broker.access import BrokerSettings
 from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
 
@@ -17,7 +18,7 @@ def _at_least(default: int, low: int, high: int | None = None) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, RetrySettings):
+class Settings(ProcessSettings, BrokerSettings, RetrySettings):
     """The gateway's settings; each is `PARLEY_` and its name in capitals.
 
     `public_url`: where people reach this gateway; https turns on `Secure` and `__Host-`. `origins`: the web pages
@@ -25,8 +26,7 @@ class Settings(ProcessSettings, RetrySettings):
     are OWASP's minimum. Limits are those of the protocol page, section 3.
     """
 
-    database_url: str
-    nats_url: str = "nats://127.0.0.1:4222"
+    database_url: str = field(repr=False, metadata={"secret": True})
     public_url: str = ""
     origins: tuple[str, ...] = ()
     registration: Literal["open", "invite", "closed"] = "open"

@@ -14,6 +14,7 @@ from faststream.nats import NatsBroker
 from services.history.handlers import History
 from services.history.settings import Settings, load
 from services.history.store import DatabaseAway, Store, epoch
+from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
 from shared.broker.rpc import FAILED_HEADER
@@ -86,7 +87,8 @@ class _Answer(BaseMiddleware):
 def build(settings: Settings) -> AsgiFastStream:
     """Wire the service; nothing is opened before its lifespan begins."""
     metrics = Metrics("history")
-    connection = Connection(settings.nats_url, "parley-history")
+    connection = Connection(access(settings, "history"), "parley-history")
+    connection.on_shut_out.append(serve.end)
     broker = open_broker(
         connection,
         apply_types=False,  # questions are decoded into their types by msgspec, once

@@ -1,17 +1,17 @@
 """What history is told by the environment; read here and nowhere else."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from shared.broker.access import BrokerSettings
 from shared.runtime.settings import ProcessSettings, from_env
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings):
+class Settings(ProcessSettings, BrokerSettings):
     """The settings of one history process."""
 
-    database_url: str
-    nats_url: str = "nats://127.0.0.1:4222"
+    database_url: str = field(repr=False, metadata={"secret": True})
 
 
 def load() -> Settings:

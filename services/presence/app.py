@@ -17,7 +17,9 @@ from services.presence.handlers import NotLeading, Presence
 from services.presence.leader import LEASE, Leader
 from services.presence.settings import Settings, Timing, load
 from services.presence.store import Store
+from shared.broker.access import access
 from shared.broker.connection import Connection
+from shared.broker.frame import options
 from shared.broker.lease import Lease
 from shared.broker.rpc import FAILED_HEADER
 from shared.contracts import subjects
@@ -137,10 +139,10 @@ def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
     """Wire the service; nothing is opened before its lifespan begins."""
     timing = timing or Timing()
     metrics = Metrics("presence")
-    connection = Connection(settings.nats_url, "parley-presence")
+    connection = Connection(access(settings, "presence"), "parley-presence")
+    connection.on_shut_out.append(serve.end)
     broker = LedBroker(
-        connection.url,
-        **connection.options(),
+        **options(connection),
         apply_types=False,  # questions are decoded into their types by msgspec, once
         serializer=MsgSpecSerializer(),
         middlewares=[Failures(metrics)],

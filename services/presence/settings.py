@@ -3,20 +3,20 @@
 import os
 from dataclasses import dataclass, field
 
+from shared.broker.access import BrokerSettings
 from shared.broker.lease import LIFE_S as LEASE_LIFE_S
 from shared.contracts.presence import GATEWAY_LIFE_S
 from shared.runtime.settings import ProcessSettings, from_env
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings):
+class Settings(ProcessSettings, BrokerSettings):
     """The settings of one presence process.
 
     `stream_replicas`: how many nodes of the broker keep the buckets in memory that presence makes again after the
     broker lost them; the same as for the streams.
     """
 
-    nats_url: str = "nats://127.0.0.1:4222"
     stream_replicas: int = field(default=1, metadata={"min": 1, "max": 5})
 
 

@@ -13,6 +13,7 @@ from nats.aio.subscription import Subscription
 from nats.js.client import JetStreamContext
 
 from shared.broker import waits
+from shared.broker.access import Access, servers_in
 
 BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 """What a call to the broker may raise when the broker, or the way to it, is at fault (JetStream's errors too)."""
@@ -20,6 +21,8 @@ BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 PENDING_MESSAGES: Final = 65_536
 PENDING_BYTES: Final = 128 * 1024 * 1024
 _FOREVER_S: Final = 86_400
+_SHUT_OUT: Final = ("authorization", "authentication")
+"""What is in the broker's last word to a client whose key counts no more."""
 
 log = structlog.get_logger("broker")
 waits.mend()
@@ -35,24 +38,27 @@ class Reply(NamedTuple):
 class Connection:
     """A connection by name; `options` also fit FastStream's NatsBroker, whose client is then `adopt`ed.
 
-    Hooks run in the event loop and must not block: `on_disconnect`, `on_reconnect`, and `on_dropped` (a
-    subscription's queue was full: messages are gone, the argument is its subject).
+    Hooks run in the event loop and must not block: `on_disconnect`, `on_reconnect`, `on_dropped` (a subscription's
+    queue was full: messages are gone, the argument is its subject), and `on_shut_out` (the broker takes our key no
+    more, and this connection will not come back: a new process may have a new key).
     """
 
-    def __init__(self, url: str, name: str) -> None:
-        self.url = url
+    def __init__(self, to: Access | str, name: str) -> None:
+        self.access = to if isinstance(to, Access) else Access(servers_in(to))
         self.name = name
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_dropped: list[Callable[[str], None]] = []
+        self.on_shut_out: list[Callable[[], None]] = []
         self._client: Client | None = None
         self._has_opened = asyncio.Event()
         self._last_error = ""
 
     def options(self) -> dict[str, Any]:
-        """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for the address."""
+        """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for address and key."""
         return {
             "name": self.name,
+            "inbox_prefix": self.access.inbox,
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.2,
             "connect_timeout": 2,
@@ -63,12 +69,14 @@ class Connection:
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
             "reconnected_cb": self._on_reconnect,
+            "closed_cb": self._on_closed,
         }
 
     async def open(self) -> None:
         """Connect, waiting for a broker that is not there yet."""
         client = Client()
-        await client.connect(self.url, **self.options())
+        way = self.access
+        await client.connect(list(way.servers), nkeys_seed_str=way.nkey or None, tls=way.tls, **self.options())
         self.adopt(client)
 
     def adopt(self, client: Client) -> None:
@@ -174,7 +182,8 @@ class Connection:
         finally:
             with contextlib.suppress(*BROKER_ERRORS):
                 await echo.unsubscribe()
-        return f"connected to {client.connected_url.netloc if client.connected_url else 'the broker'}"
+        node = client.connected_url
+        return f"connected to {f'{node.hostname}:{node.port}' if node else 'the broker'}"
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
@@ -195,6 +204,12 @@ class Connection:
         log.info("broker_reconnected", connection=self.name)
         self._last_error = ""
         self._run(self.on_reconnect)
+
+    async def _on_closed(self) -> None:
+        client = self._client
+        if client is not None and any(word in str(client.last_error).lower() for word in _SHUT_OUT):
+            log.error("broker_shut_out", connection=self.name, error=str(client.last_error))
+            self._run(self.on_shut_out)
 
     def _run(self, hooks: list[Callable[[], None]]) -> None:
         """Run the hooks; nothing they do wrong may reach nats-py, whose reconnecting would end with it for good."""

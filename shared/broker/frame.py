@@ -3,6 +3,7 @@
 from typing import Any
 
 from faststream.nats import NatsBroker
+from faststream.nats.security import NatsNKey, NatsSecurity
 
 from shared.broker.connection import Connection
 
@@ -12,4 +13,20 @@ def open_broker(connection: Connection, **more: Any) -> NatsBroker:
 
     After `await broker.connect()` give its client to `connection.adopt`.
     """
-    return NatsBroker(connection.url, **connection.options(), **more)
+    return NatsBroker(**options(connection), **more)
+
+
+def options(connection: Connection) -> dict[str, Any]:
+    """Return all that FastStream's broker must know to connect as the connection would."""
+    return {
+        "servers": connection.access.servers,
+        "security": _security(connection),
+        **connection.options(),
+    }
+
+
+def _security(connection: Connection) -> NatsSecurity | None:
+    tls, nkey = connection.access.tls, connection.access.nkey
+    if nkey:
+        return NatsNKey.from_seed(nkey, ssl_context=tls)
+    return None if tls is None else NatsSecurity(ssl_context=tls)

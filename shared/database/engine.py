@@ -1,5 +1,6 @@
 """Engines for both databases, with the settings that durability and concurrency rest on."""
 
+import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -42,14 +43,29 @@ def open_engine(
 
     A SQLite writer has one connection and begins every transaction IMMEDIATE (a deferred one fails at once when it
     turns into a writer); readers see one snapshot per transaction. Dispose of it: aiosqlite's threads live until then.
-    `planner`: settings for PostgreSQL's planner, for instance KEY_LOOKUPS.
+    `planner`: settings for PostgreSQL's planner, for instance KEY_LOOKUPS. TLS as libpq has it: `?sslmode=verify-full`
+    with `&sslrootcert=FILE` where no authority of the machine vouches for the server.
     """
     if is_sqlite(url):
         engine = create_async_engine(url, pool_size=1 if role == "writer" else pool_size, max_overflow=0)
         _prepare_sqlite(engine.sync_engine, role)
         return engine
-    arguments = {"server_settings": dict(planner)} if planner else {}
-    return create_async_engine(url, pool_size=pool_size, max_overflow=0, connect_args=arguments)
+    plain, tls = _tls(sa.make_url(url))
+    arguments: dict[str, Any] = {} if tls is None else {"ssl": tls}
+    if planner:
+        arguments["server_settings"] = dict(planner)
+    return create_async_engine(plain, pool_size=pool_size, max_overflow=0, connect_args=arguments)
+
+
+def _tls(url: sa.URL) -> tuple[sa.URL, ssl.SSLContext | str | None]:
+    """Take out of a URL what libpq's words say about TLS, which the driver knows by another name."""
+    mode, roots = (url.query.get(name) for name in ("sslmode", "sslrootcert"))
+    plain = url.difference_update_query(["sslmode", "sslrootcert"])
+    if roots is None:
+        return plain, str(mode) if mode else None
+    context = ssl.create_default_context(cafile=str(roots))
+    context.check_hostname = mode != "verify-ca"
+    return plain, context
 
 
 def open_sync_sqlite(url: str) -> sa.Engine:

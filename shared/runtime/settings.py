@@ -10,11 +10,14 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 _T = TypeVar("_T")
 _PREFIX = "PARLEY_"
 _YES = frozenset({"on", "true", "1", "yes"})
 _NO = frozenset({"off", "false", "0", "no"})
+_EXAMPLES = frozenset({"password", "secret", "changeme", "change-me", "example", "postgres", "parley", "admin"})
+"""What people leave in place of a secret, in lower case."""
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -49,6 +52,10 @@ def from_env(cls: type[_T], environ: Mapping[str, str]) -> _T:
     empty counts as not set, as Compose files write it. Known types: str, int, float, bool, Path,
     Literal of strings, tuple[str, ...] (comma-separated) and `X | None`.
 
+    A field with `metadata={"secret": True}` may also be kept in a file, which `PARLEY_..._FILE` names
+    (a secret of Docker or of Kubernetes, for instance); it is shown in no message, and refused where it is
+    one that stands in an example.
+
     Raises:
         SettingsError: with every problem found, not only the first.
         TypeError: when a field has a type that can't be read from text; a mistake in the code.
@@ -58,7 +65,14 @@ def from_env(cls: type[_T], environ: Mapping[str, str]) -> _T:
     problems: list[str] = []
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # every settings class is a dataclass
         name = field.metadata.get("env", _PREFIX + field.name.upper())
+        is_secret = field.metadata.get("secret", False)
         text = environ.get(name, "").strip()
+        if is_secret:
+            try:
+                text = _secret(name, text, environ)
+            except ValueError as refusal:
+                problems.append(str(refusal))
+                continue
         if not text:
             if _is_required(field):
                 problems.append(f"{name} is not set: write {_expected(hints[field.name])}.")
@@ -68,12 +82,48 @@ def from_env(cls: type[_T], environ: Mapping[str, str]) -> _T:
             _check_bounds(value, field.metadata)
         except ValueError as refusal:
             wanted = str(refusal) or _expected(hints[field.name])
-            problems.append(f"{name} is {text!r}: write {wanted}.")
+            shown = "a secret that can't be used" if is_secret else repr(text)
+            problems.append(f"{name} is {shown}: write {wanted}.")
         else:
             values[field.name] = value
     if problems:
         raise SettingsError(tuple(problems))
     return cls(**values)
+
+
+def _secret(name: str, text: str, environ: Mapping[str, str]) -> str:
+    """Read a secret from the environment, or from the file that is named there.
+
+    Raises:
+        ValueError: a line of what is wrong, without the secret.
+    """
+    path = environ.get(f"{name}_FILE", "").strip()
+    if path and text:
+        problem = f"{name} and {name}_FILE are both set: write one of them."
+        raise ValueError(problem)
+    if path:
+        try:
+            text = Path(path).read_text().strip()
+        except OSError as error:
+            problem = (
+                f"{name}_FILE is {path!r}, which can't be read: {error.strerror}."
+            )
+            raise ValueError(problem) from error
+        if not text:
+            problem = f"{name}_FILE is {path!r}, which is empty: make the secrets with `parley init`."
+            raise ValueError(problem)
+    word = _password(text) if "://" in text else text
+    if word.lower() in _EXAMPLES:
+        problem = f"{name} holds a secret out of an example: make one of your own with `parley init`."
+        raise ValueError(problem)
+    return text
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

@@ -92,3 +92,35 @@ def test_a_type_that_no_text_can_be_is_a_mistake_in_the_code() -> None:
 
     with pytest.raises(TypeError):
         from_env(Wrong, {"PARLEY_LIMITS": "{}"})
+
+
+@dataclass(frozen=True)
+class Hidden:
+    key: str = field(metadata={"secret": True})
+
+
+def test_a_secret_comes_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("SU-from-a-file\n")
+    assert from_env(Hidden, {"PARLEY_KEY": "SU-from-here"}) == Hidden("SU-from-here")
+    assert from_env(Hidden, {"PARLEY_KEY_FILE": str(tmp_path / "key")}) == Hidden("SU-from-a-file")
+
+
+@pytest.mark.parametrize("value", ["changeme", "Password", "postgresql+asyncpg://parley:parley@db/parley"])
+def test_a_secret_out_of_an_example_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="parley init"):
+        from_env(Hidden, {"PARLEY_KEY": value})
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_file_without_the_secret_is_told(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "key").write_text(content)
+    with pytest.raises(SettingsError, match="PARLEY_KEY_FILE"):
+        from_env(Hidden, {"PARLEY_KEY_FILE": str(tmp_path / "key")})
+
+
+def test_a_secret_is_in_no_message(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("SU-two")
+    with pytest.raises(SettingsError) as refused:
+        from_env(Hidden, {"PARLEY_KEY": "SU-one", "PARLEY_KEY_FILE": str(tmp_path / "key")})
+    assert "SU-" not in str(refused.value)
