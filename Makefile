@@ -50,7 +50,7 @@ build: installed-dev ## build the wheel into dist/
 	@ls dist
 
 lock: .make/uv/bin/uv ## resolve the newest versions into the lock files
-	@$(UV_PIP_COMPILE) --upgrade pyproject.toml --extra build --output-file requirements.lock
+	@$(UV_PIP_COMPILE) --upgrade pyproject.toml --extra build --extra traces --output-file requirements.lock
 	@$(UV_PIP_COMPILE) --upgrade pyproject.toml --all-extras --constraints requirements.lock --output-file requirements-dev.lock
 	@$(UV_PIP_COMPILE) --upgrade --group pyproject.toml:node --output-file requirements-node.lock
 
