@@ -18,6 +18,7 @@ from services.delivery.store import RetryStore, Store
 from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
+from shared.database.schema import Schema
 from shared.runtime import logs
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
@@ -71,6 +72,7 @@ def build(settings: Settings) -> AsgiFastStream:
         [
             Probe("broker", connection.probe),
             Probe("database", store.ping),
+            Probe("schema", Schema(settings.database_url).ping),
             Probe("log", lambda: _log(worker, keeper)),
             Probe("retries", retries.describe),
         ]

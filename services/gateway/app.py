@@ -41,6 +41,7 @@ from shared.broker.connection import Connection
 from shared.broker.streams import log_state
 from shared.contracts.errors import Refusal
 from shared.contracts.ids import GatewayId
+from shared.database.schema import Schema
 from shared.runtime import clock, logs, serve
 from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
@@ -79,7 +80,8 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     rules = Rules(settings.registration, settings.session_life, settings.token_life)
     attempts = Attempts(is_on=settings.rate_limits)
     sign_ins = SignIns(accounts, passwords, attempts, revocations.revoke, rules)
-    health = Health(_probes(connection, accounts, reads))
+    schema = Schema(settings.database_url)
+    health = Health(_probes(connection, accounts, schema, reads))
     opened = _Opened()
 
     async def still_signed_in(sign_in_ids: Sequence[str]) -> Mapping[str, Principal]:
@@ -208,7 +210,7 @@ def _passwords(settings: Settings, metrics: Metrics) -> Passwords:
     return passwords
 
 
-def _probes(connection: Connection, accounts: Accounts, reads: Reads) -> list[Probe]:
+def _probes(connection: Connection, accounts: Accounts, schema: Schema, reads: Reads) -> list[Probe]:
     async def log() -> str:
         state = await log_state(connection)
         return f"log {state.log_id}, {state.messages} bundles, last {state.last_seq}"
@@ -224,6 +226,7 @@ def _probes(connection: Connection, accounts: Accounts, reads: Reads) -> list[Pr
         Probe("broker", connection.probe),
         Probe("log", log),
         Probe("database", database),
+        Probe("schema", schema.ping),
         Probe("reads", reads.probe),
     ]
 

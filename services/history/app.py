@@ -22,6 +22,7 @@ from shared.contracts import queries, subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.queries import QueryFailed
 from shared.contracts.subjects import Query
+from shared.database.schema import Schema
 from shared.runtime import logs, serve
 from shared.runtime.health import Health, Probe, routes
 from shared.runtime.metrics import Metrics
@@ -114,6 +115,7 @@ def build(settings: Settings) -> AsgiFastStream:
         [
             Probe("broker", connection.probe),
             Probe("database", lambda: _read_now(store)),
+            Probe("schema", Schema(settings.database_url).ping),
             Probe("last_read", lambda: _last_read(store)),
         ]
     )
