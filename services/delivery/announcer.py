@@ -44,7 +44,10 @@ class _Told:
             if not outcome.origin.session:  # asked by HTTP: no socket hears of it in the announcement
                 answers.append(Answer(outcome.origin.ref))
         elif isinstance(outcome, CursorKept):
-            answers.append(Answer(outcome.origin.ref, frame=_json(receipt_frame(*outcome[1:]))))
+            if outcome.origin.session:  # told among the announcements, so that no older cursor comes after a newer one
+                self.announcements.append(_kept(outcome))
+            else:
+                answers.append(Answer(outcome.origin.ref))
         elif isinstance(outcome, BlockSet):
             answers.append(_done(outcome))
             if not outcome.is_repeat:
@@ -170,6 +173,11 @@ def _message(outcome: Stored) -> Announcement:
 def _receipt(outcome: CursorMoved) -> Announcement:
     frame = receipt_frame(outcome.conversation_id, outcome.username, outcome.state, outcome.up_to_seq, outcome.at_ms)
     return Announcement(outcome.audience, outcome.conversation_id, 0, _json(frame))
+
+
+def _kept(outcome: CursorKept) -> Announcement:
+    frame = receipt_frame(*outcome[2:])
+    return Announcement((outcome.user_id,), outcome.conversation_id, 0, _json(frame), only=outcome.origin.session)
 
 
 def _parts(values: Sequence[Any]) -> Iterable[bytes]:

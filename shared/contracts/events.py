@@ -14,8 +14,8 @@ class Answer(NamedTuple):
     """The outcome of one command, for the gateway that accepted it (`Origin.ref`).
 
     `code` is "" for a stored message (then `message_id`, `conversation_id`, `seq`, `rev`, `sent_at_ms` and
-    `duplicate` are those of the `ack`), or a `Code` with its `detail`. For a cursor that did not move `frame`
-    is the `read_receipt` frame to send to the asking device.
+    `duplicate` are those of the `ack`), or a `Code` with its `detail`. `frame`: the `read_receipt` frame for
+    who asked about a cursor that did not move, from deliveries that did not announce it yet.
     """
 
     ref: int
@@ -36,6 +36,7 @@ class Announcement(NamedTuple):
     `to`: the users addressed. `frame`: the client's JSON, encoded once. `rev`: the conversation's revision that
     it carries, 0 for frames without one (receipts). `skip`: the socket that asked, answered by its `ack`.
     `author` and `client_id`: the author's own devices get the frame with `id` put in; "" where there is none.
+    `only`: the one socket that is told, "" for all of them.
     """
 
     to: tuple[UserId, ...]
@@ -45,6 +46,7 @@ class Announcement(NamedTuple):
     skip: SessionId = SessionId("")
     author: UserId = UserId("")
     client_id: ClientId = ClientId("")
+    only: SessionId = SessionId("")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def test_the_fields_of_the_log_only_grow_at_their_end() -> None:
         "duplicate",
         "frame",
     )
-    assert Announcement._fields == ("to", "conversation_id", "rev", "frame", "skip", "author", "client_id")
+    assert Announcement._fields == ("to", "conversation_id", "rev", "frame", "skip", "author", "client_id", "only")
     assert {"send": SendMessage, "cursor": MoveCursor, "block": SetBlock} == KINDS
 
 

@@ -152,10 +152,15 @@ async def test_cursors_only_grow_are_cut_to_the_last_seq_and_tell_where_they_sta
             "delivered",
             3,
         )
-        kept = await gate.answer(gate.put(a_cursor("ben", "ann", "delivered", 2)))
-        assert json.loads(kept.frame)["up_to_seq"] == 3
-        gate.put(a_cursor("ben", "ann", "read", 2))
-        await eventually(lambda: len(gate.announced) == 5)
+        assert not (await gate.answer(gate.put(a_cursor("ben", "ann", "delivered", 2)))).code
+        gate.put(a_cursor("ben", "ann", "delivered", 1), session="ben-1")
+        gate.put(a_cursor("ben", "ann", "read", 2), session="ben-1")
+        await eventually(lambda: len(gate.announced) == 6)
+        assert [(kept["state"], kept["up_to_seq"]) for kept in frames(gate.announced)[4:]] == [
+            ("delivered", 3),
+            ("read", 2),
+        ]
+        assert [announced.only for announced in gate.announced[4:]] == ["ben-1", ""]
         assert (await gate.answer(gate.put(a_cursor("eve", "ann", "read", 1)))).code == "not_found"
     receipts = await rows(parts[1], tables.receipt, tables.receipt.c.state)
     assert [(row.state, row.up_to_seq) for row in receipts] == [("delivered", 3), ("read", 2)]

@@ -174,7 +174,7 @@ def test_who_takes_the_last_message_is_not_tracked_and_who_takes_some_has_all_th
 
 def test_a_repeat_and_what_moves_nothing_are_no_news() -> None:
     tracker = Tracker(10)
-    kept = CursorKept(ORIGIN, ConversationId("c"), Username("ben"), "read", 1, NOW)
+    kept = CursorKept(ORIGIN, UserId("ben"), ConversationId("c"), Username("ben"), "read", 1, NOW)
     outcomes: list[Outcome] = [stored(1, "ann", ["ann", "ben"], is_repeat=True), kept]
     tracker.note(outcomes, 0)
     assert len(tracker) == 0

@@ -185,7 +185,7 @@ def _move_cursor(origin: Origin, command: MoveCursor, view: View, changes: Chang
         return
     up_to = min(command.up_to_seq, conversation.last_seq)
     if up_to <= (member.read_seq if command.state == "read" else member.delivered_seq):
-        outcomes.append(_kept(origin, conversation_id, member, command.state, at_ms))
+        outcomes.append(_kept(origin, command.user_id, conversation_id, member, command.state, at_ms))
         return
     has_delivered = up_to > member.delivered_seq
     is_hidden = command.state == "read" and command.discreet
@@ -248,13 +248,18 @@ def _recall_block(origin: Origin, command: SetBlock, view: View) -> Outcome:
 
 
 def _kept(
-    origin: Origin, conversation_id: ConversationId, member: MemberState, state: CursorState, at_ms: int
+    origin: Origin,
+    user_id: UserId,
+    conversation_id: ConversationId,
+    member: MemberState,
+    state: CursorState,
+    at_ms: int,
 ) -> CursorKept:
     if state == "read":
         seq, moved_at_ms = member.read_seq, member.read_at_ms
     else:
         seq, moved_at_ms = member.delivered_seq, member.delivered_at_ms
-    return CursorKept(origin, conversation_id, member.username, state, seq, moved_at_ms or at_ms)
+    return CursorKept(origin, user_id, conversation_id, member.username, state, seq, moved_at_ms or at_ms)
 
 
 def _recall_cursor(

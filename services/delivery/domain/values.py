@@ -163,6 +163,7 @@ class CursorKept(NamedTuple):
     """The cursor was there already: whoever asked is told where it stands."""
 
     origin: Origin
+    user_id: UserId
     conversation_id: ConversationId
     username: Username
     state: CursorState

@@ -112,6 +112,7 @@ class Announcements:
         forwarded = 0
         for announcement in announcements:
             frame, skip, author = announcement.frame, announcement.skip, announcement.author
+            only = announcement.only
             own = b""
             for user_id in announcement.to:
                 listeners = self._listeners.get(user_id)
@@ -121,7 +122,7 @@ class Announcements:
                 if user_id == author and announcement.client_id:
                     shown = own = own or with_id(frame, announcement.client_id)
                 for listener in listeners:
-                    if listener.session_id != skip:
+                    if listener.session_id != skip and (not only or listener.session_id == only):
                         listener.deliver(announcement.conversation_id, announcement.rev, shown)
                         forwarded += 1
         self._heard.inc(len(announcements))
