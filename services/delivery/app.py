@@ -14,12 +14,15 @@ from services.delivery.reader import Worker
 from services.delivery.retries import Retries, RetryCounts
 from services.delivery.retries.questions import serve as serve_questions
 from services.delivery.settings import Settings, load
-from services.delivery.store import RetryStore, Store
+from services.delivery.store import CACHED_CONVERSATIONS, RetryStore, Store
 from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
+from shared.broker.log import ROOM
+from shared.broker.pending import pending_messages
 from shared.database.schema import Schema
 from shared.runtime import logs
+from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 from shared.runtime.serve import end, run, serve
@@ -67,7 +70,8 @@ def build(settings: Settings) -> AsgiFastStream:
     handler = BatchHandler(connection, store, announcer, Counts(metrics), retries)
     worker = Worker(connection, store, handler, announcer)
     keeper = Keeper(connection, worker)
-    _watch(metrics, worker, keeper)
+    _watch(metrics, connection, worker, keeper)
+    _watch_store(metrics, store, retry_store)
     health = Health(
         [
             Probe("broker", connection.probe),
@@ -107,19 +111,88 @@ async def _log(worker: Worker, keeper: Keeper) -> str:
     return f"heard of {worker.silent_s:.1f} s ago, {max(0, behind)} bundles behind"
 
 
-def _watch(metrics: Metrics, worker: Worker, keeper: Keeper) -> None:
-    position = metrics.gauge("log_position", "Sequence up to which the log is applied and announced.")
-    position.set_function(lambda: worker.announced_seq)
-    head = metrics.gauge("log_head", "Last sequence of the log.")
-    head.set_function(lambda: keeper.state.last_seq if keeper.state is not None else 0)
-    used = metrics.gauge("log_bytes", "Bytes in the log.")
-    used.set_function(lambda: keeper.state.bytes if keeper.state is not None else 0)
-    limit = metrics.gauge("log_max_bytes", "Bytes at which the log refuses new messages.")
-    limit.set_function(lambda: keeper.state.max_bytes if keeper.state is not None else 0)
-    trimmed = metrics.gauge("log_trimmed_seq", "Sequence up to which the log was trimmed by this process.")
-    trimmed.set_function(lambda: keeper.trimmed_up_to)
-    overtaken = metrics.gauge("delivery_overtaken", "Times another worker was faster.")
-    overtaken.set_function(lambda: worker.overtaken)
+def _watch(metrics: Metrics, connection: Connection, worker: Worker, keeper: Keeper) -> None:
+    watch_broker(metrics, connection, lambda: pending_messages(connection))
+    _watch_log(metrics, worker, keeper)
+    metrics.bounded(
+        "log_read_ahead", "Bundles of the log that are read and not applied.", limit=ROOM, now=lambda: worker.read_ahead
+    )
+    metrics.counter_read(
+        "delivery_overtaken", "Times another delivery was faster, and this one began again.", lambda: worker.overtaken
+    )
+    metrics.gauge(
+        "delivery_working", "Whether the log is being applied (1) or something is in the way (0)."
+    ).set_function(lambda: not worker.problem)
+
+
+def _watch_log(metrics: Metrics, worker: Worker, keeper: Keeper) -> None:
+    def of_log(name: str) -> float:
+        return getattr(keeper.state, name) if keeper.state is not None else 0
+
+    def behind() -> dict[str, float]:
+        head = of_log("last_seq")
+        return {str(p): max(0, head - place.announced_seq) for p, place in worker.positions.items()}
+
+    metrics.gauge_by(
+        "log_position",
+        "Sequence up to which the log is applied and announced, by partition.",
+        "partition",
+        lambda: {str(p): place.announced_seq for p, place in worker.positions.items()},
+    )
+    metrics.gauge_by(
+        "log_applied",
+        "Sequence up to which the log is applied, by partition.",
+        "partition",
+        lambda: {str(p): place.stream_seq for p, place in worker.positions.items()},
+    )
+    metrics.gauge_by(
+        "log_lag", "Bundles of the log that are not applied and announced yet, by partition.", "partition", behind
+    )
+    metrics.gauge("log_head", "Last sequence of the log.").set_function(lambda: of_log("last_seq"))
+    metrics.gauge("log_messages", "Bundles in the log.").set_function(lambda: of_log("messages"))
+    metrics.gauge("log_bytes", "Bytes in the log.").set_function(lambda: of_log("bytes"))
+    metrics.gauge("log_max_bytes", "Bytes at which the log refuses new messages.").set_function(
+        lambda: of_log("max_bytes")
+    )
+    metrics.gauge("log_trimmed_seq", "Sequence up to which the log was trimmed by this process.").set_function(
+        lambda: keeper.trimmed_up_to
+    )
+    others = keeper.others
+    metrics.gauge_by(
+        "stream_messages",
+        "Messages in the streams beside the log, by stream.",
+        "stream",
+        lambda: {stream: used.messages for stream, used in others.items()},
+    )
+    metrics.gauge_by(
+        "stream_bytes",
+        "Bytes in the streams beside the log, by stream.",
+        "stream",
+        lambda: {stream: used.bytes for stream, used in others.items()},
+    )
+    metrics.gauge_by(
+        "stream_max_bytes",
+        "Bytes at which these streams let go of their oldest, by stream.",
+        "stream",
+        lambda: {stream: used.max_bytes for stream, used in others.items()},
+    )
+
+
+def _watch_store(metrics: Metrics, store: Store, retry_store: RetryStore) -> None:
+    metrics.bounded(
+        "conversations_kept",
+        "Conversations whose members are remembered.",
+        limit=CACHED_CONVERSATIONS,
+        now=lambda: store.remembered,
+        kind="cache",
+    )
+    metrics.bounded(
+        "database_connections_in_use",
+        "Connections to the database that are lent.",
+        limit=store.room + retry_store.room,
+        now=lambda: store.in_use + retry_store.in_use,
+        kind="pool",
+    )
 
 
 async def main() -> None:

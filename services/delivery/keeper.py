@@ -1,16 +1,21 @@
 """The keeper: trims what is applied and announced, so that the log never fills and refuses new messages."""
 
 import asyncio
+import time
 from typing import Final, Protocol
 
 import structlog
 
 from shared.broker.connection import BROKER_ERRORS, Connection
-from shared.broker.streams import LogState, log_state, trim_log
+from shared.broker.streams import LogState, StreamUsage, log_state, stream_usage, trim_log
+from shared.contracts import subjects
 
 TRIM_ABOVE: Final = 0.6
 TRIM_TO: Final = 0.4
 EVERY_S: Final = 1.0
+OTHERS_EVERY_S: Final = 10.0
+OTHERS: Final = (subjects.DLQ_STREAM, subjects.RETRY_STREAM)
+"""Streams that nobody trims; how full they are is told with the metrics."""
 
 log = structlog.get_logger("keeper")
 
@@ -24,11 +29,13 @@ class Progress(Protocol):
 
 
 class Keeper:
-    """Looks at the log once a second; `run` it."""
+    """Looks at the log once a second, and at the other streams now and then; `run` it."""
 
     def __init__(self, connection: Connection, progress: Progress) -> None:
         self.state: LogState | None = None
         self.trimmed_up_to = 0
+        self.others: dict[str, StreamUsage] = {}
+        self._others_at_s = 0.0
         self._connection = connection
         self._progress = progress
 
@@ -38,9 +45,17 @@ class Keeper:
             try:
                 self.state = await log_state(self._connection)
                 await self._trim(self.state)
+                await self._look_at_others()
             except (*BROKER_ERRORS, ValueError) as error:
                 log.debug("keeper_waits", error=repr(error))
             await asyncio.sleep(EVERY_S)
+
+    async def _look_at_others(self) -> None:
+        if time.monotonic() < self._others_at_s:
+            return
+        self._others_at_s = time.monotonic() + OTHERS_EVERY_S
+        for stream in OTHERS:
+            self.others[stream] = await stream_usage(self._connection, stream)
 
     async def _trim(self, state: LogState) -> None:
         keep_from = keep_from_seq(state, self._progress.announced_seq)

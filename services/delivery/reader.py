@@ -81,6 +81,11 @@ class Worker:
         return time.monotonic() - self._reader.last_read_at if self._reader is not None else float("inf")
 
     @property
+    def read_ahead(self) -> int:
+        """How many bundles are read and not taken yet."""
+        return self._reader.waiting if self._reader is not None else 0
+
+    @property
     def announced_seq(self) -> int:
         """The sequence up to which everything is applied and announced, in every partition."""
         return min((place.announced_seq for place in self.positions.values()), default=0)

@@ -31,18 +31,20 @@ from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
 from services.gateway.settings import Settings, load
-from services.gateway.store import Accounts, Belongings, People
+from services.gateway.store import MAX_SEEN, Accounts, Belongings, People
 from services.gateway.ws.endpoint import Endpoint, route
 from services.gateway.ws.endpoint import running as endpoint_running
 from services.gateway.ws.server import HttpProtocol, PicowsProtocol
 from services.gateway.ws.surroundings import PATIENCE, Patience
 from shared.broker.access import access
 from shared.broker.connection import Connection
+from shared.broker.pending import pending_messages
 from shared.broker.streams import log_state
 from shared.contracts.errors import Refusal
 from shared.contracts.ids import GatewayId
 from shared.database.schema import Schema
 from shared.runtime import clock, logs, serve
+from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 
@@ -70,7 +72,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     belongings = Belongings(accounts)
     refused = Refused(belongings, metrics)
     retry_rates = RetryRates(metrics, is_on=settings.rate_limits)
-    proofs = Proofs(accounts, session_idle=settings.session_idle)
+    proofs = Proofs(accounts, metrics, session_idle=settings.session_idle)
     passwords = _passwords(settings, metrics)
     revocations = Revocations(connection)
     profiles = Profiles(connection, accounts)
@@ -78,10 +80,11 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     cookies = domain.cookie_names(is_https=settings.is_https)
     gate = Gate(proofs, cookies, settings.allowed_origins)
     rules = Rules(settings.registration, settings.session_life, settings.token_life)
-    attempts = Attempts(is_on=settings.rate_limits)
+    attempts = Attempts(metrics, is_on=settings.rate_limits)
     sign_ins = SignIns(accounts, passwords, attempts, revocations.revoke, rules)
     schema = Schema(settings.database_url)
     health = Health(_probes(connection, accounts, schema, reads))
+    _watch(metrics, connection, accounts)
     opened = _Opened()
 
     async def still_signed_in(sign_in_ids: Sequence[str]) -> Mapping[str, Principal]:
@@ -205,9 +208,20 @@ def _passwords(settings: Settings, metrics: Metrics) -> Passwords:
         time_cost=settings.argon2_time_cost,
         memory_kib=settings.argon2_memory_kib,
     )
-    asked = metrics.gauge("passwords_hashing", "Passwords being hashed or waiting for it.")
-    asked.set_function(lambda: passwords.asked)
+    passwords.watch(metrics)
     return passwords
+
+
+def _watch(metrics: Metrics, connection: Connection, accounts: Accounts) -> None:
+    watch_broker(metrics, connection, lambda: pending_messages(connection))
+    metrics.bounded("users_kept", "Users remembered by name.", limit=MAX_SEEN, now=lambda: accounts.seen, kind="cache")
+    metrics.bounded(
+        "database_connections_in_use",
+        "Connections to the database that are lent.",
+        limit=accounts.room,
+        now=lambda: accounts.in_use,
+        kind="pool",
+    )
 
 
 def _probes(connection: Connection, accounts: Accounts, schema: Schema, reads: Reads) -> list[Probe]:

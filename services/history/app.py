@@ -13,10 +13,11 @@ from faststream.nats import NatsBroker
 
 from services.history.handlers import History
 from services.history.settings import Settings, load
-from services.history.store import DatabaseAway, Store, epoch
+from services.history.store import CONNECTIONS, DatabaseAway, Store, epoch
 from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
+from shared.broker.pending import pending_messages
 from shared.broker.rpc import FAILED_HEADER
 from shared.contracts import queries, subjects
 from shared.contracts.errors import Code, Refusal
@@ -24,6 +25,7 @@ from shared.contracts.queries import QueryFailed
 from shared.contracts.subjects import Query
 from shared.database.schema import Schema
 from shared.runtime import logs, serve
+from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import Health, Probe, routes
 from shared.runtime.metrics import Metrics
 
@@ -47,6 +49,9 @@ class Answers:
     def __init__(self, metrics: Metrics) -> None:
         self._seconds = metrics.histogram("history_query_seconds", "Time to answer a question.", ("query",))
         self._failures = metrics.counter("history_query_failures", "Questions answered with a code.", ("query", "code"))
+        self._running = metrics.gauge(
+            "history_queries_running", f"Questions being answered. At most {AT_ONCE} of a kind."
+        )
 
     def __call__(self, message: Any, /, *, context: Any) -> "_Answer":
         """Open the way of one question (FastStream's form of a middleware)."""
@@ -56,6 +61,7 @@ class Answers:
         """Answer with the reply or with why there is none."""
         query = question.raw_message.subject.rpartition(".")[2]
         begun = time.perf_counter()
+        self._running.inc()
         try:
             return await reply(question)
         except Refusal as refusal:
@@ -69,6 +75,7 @@ class Answers:
             _log.exception("query_failed", query=query)
             return self._failed(query, Code.INTERNAL, "Something went wrong here. It was noted.")
         finally:
+            self._running.dec()
             self._seconds.labels(query).observe(time.perf_counter() - begun)
 
     def _failed(self, query: str, code: Code, detail: str) -> Response:
@@ -98,6 +105,14 @@ def build(settings: Settings) -> AsgiFastStream:
         graceful_timeout=GRACE_S,
     )
     store = Store(settings.database_url)
+    watch_broker(metrics, connection, lambda: pending_messages(connection))
+    metrics.bounded(
+        "database_connections_in_use",
+        "Connections to the database that are lent.",
+        limit=CONNECTIONS,
+        now=lambda: store.in_use,
+        kind="pool",
+    )
     history = History(store)
     _serve(broker, subjects.MEMBERS, queries.GetMembers, history.members)
     _serve(broker, subjects.PAGE, queries.GetPage, history.page)

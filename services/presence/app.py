@@ -13,6 +13,7 @@ from faststream.asgi import AsgiFastStream
 from faststream.exceptions import SkipMessage
 from faststream.nats import NatsBroker
 
+from services.presence.backlog import LIMIT
 from services.presence.handlers import NotLeading, Presence
 from services.presence.leader import LEASE, Leader
 from services.presence.settings import Settings, Timing, load
@@ -21,6 +22,7 @@ from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import options
 from shared.broker.lease import Lease
+from shared.broker.pending import pending_messages
 from shared.broker.rpc import FAILED_HEADER
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
@@ -28,6 +30,7 @@ from shared.contracts.presence import GetPresence, SetPresence
 from shared.contracts.queries import QueryFailed
 from shared.contracts.subjects import Query
 from shared.runtime import logs, serve
+from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 
@@ -86,6 +89,7 @@ class Failures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._failures = metrics.counter("presence_query_failures", "Questions answered with a code.", ("code",))
+        self._seconds = metrics.histogram("presence_query_seconds", "Time to answer a question, by query.", ("query",))
 
     def __call__(self, message: Any, /, *, context: Any) -> "_Answer":
         """Open the way of one question (FastStream's form of a middleware)."""
@@ -94,7 +98,8 @@ class Failures:
     async def answer(self, question: StreamMessage[Any], reply: Callable[[StreamMessage[Any]], Awaitable[Any]]) -> Any:
         """Answer with the reply or with why there is none."""
         try:
-            return await reply(question)
+            with self._seconds.labels(question.raw_message.subject.rpartition(".")[2]).time():
+                return await reply(question)
         except Refusal as refusal:
             return self._failed(refusal.code, refusal.detail)
         except NotLeading as error:
@@ -156,6 +161,7 @@ def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
     answers.serve(subjects.SET_PRESENCE, SetPresence, presence.choose)
     leader = Leader(connection, presence, answers, lease, replicas=settings.stream_replicas)
     _watch(metrics, presence, leader)
+    watch_broker(metrics, connection, lambda: pending_messages(connection))
     health = Health([Probe("broker", connection.probe), Probe("presence", lambda: _phase(leader, presence))])
 
     async def adopt() -> None:
@@ -201,16 +207,26 @@ def _watch(metrics: Metrics, presence: Presence, leader: Leader) -> None:
     sessions.set_function(lambda: presence.people.sessions)
     online = metrics.gauge("presence_users_online", "Users who look to be there, while this replica leads.")
     online.set_function(lambda: presence.people.online)
-    writes = metrics.gauge("presence_last_seen_waiting", "Users of whom something waits to be kept.")
-    writes.set_function(lambda: len(store.writes))
-    dropped = metrics.gauge("presence_last_seen_dropped", "Users of whom something was not kept: too many waited.")
-    dropped.set_function(lambda: store.writes.dropped)
-    removals = metrics.gauge("presence_removals_waiting", "Session keys of dead gateways that wait to be removed.")
-    removals.set_function(lambda: len(store.removals))
+    metrics.bounded(
+        "presence_last_seen_waiting",
+        "Users of whom something waits to be kept.",
+        limit=LIMIT,
+        now=lambda: len(store.writes),
+    )
+    metrics.counter_read(
+        "presence_last_seen_dropped",
+        "Users of whom something was not kept: too many waited.",
+        lambda: store.writes.dropped,
+    )
+    metrics.bounded(
+        "presence_removals_waiting",
+        "Session keys of dead gateways that wait to be removed.",
+        limit=LIMIT,
+        now=lambda: len(store.removals),
+    )
     leads = metrics.gauge("presence_is_leader", "Whether this replica leads (1) or not (0).")
     leads.set_function(lambda: presence.is_leading)
-    reigns = metrics.gauge("presence_reigns", "Times this replica began to lead, or began anew.")
-    reigns.set_function(lambda: leader.reigns)
+    metrics.counter_read("presence_reigns", "Times this replica began to lead, or began anew.", lambda: leader.reigns)
 
 
 async def main() -> None:

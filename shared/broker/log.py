@@ -105,6 +105,11 @@ class OrderedReader:
             await asyncio.wait([self._task])
 
     @property
+    def waiting(self) -> int:
+        """How many bundles are queued."""
+        return len(self._buffer)
+
+    @property
     def has_more(self) -> bool:
         """Whether something can be taken at once."""
         return bool(self._buffer)

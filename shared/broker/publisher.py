@@ -57,6 +57,8 @@ class BundleWriter(Generic[E]):
         self._arrived = [asyncio.Event() for _ in range(partitions)]
         self._attempts: list[asyncio.Timeout | None] = [None] * partitions
         self._in_flight = 0
+        self.refused = 0
+        """How many commands `append` has refused."""
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -94,8 +96,10 @@ class BundleWriter(Generic[E]):
         """
         queue = self._queues[partition]
         if not self._connection.is_connected:
+            self.refused += 1
             raise Refusal(Code.UNAVAILABLE, "The message log cannot be reached right now. Try again with the same id.")
         if len(queue) >= MAX_WAITING:
+            self.refused += 1
             raise Refusal(Code.UNAVAILABLE, "Too much is waiting to be stored. Try again with the same id.")
         queue.append(_Waiting(msgspec.Raw(item), entry))
         self._arrived[partition].set()

@@ -99,6 +99,15 @@ async def differences(connection: Connection, settings: StreamSettings) -> list[
     return found + _differences_of_due(present)
 
 
+@dataclass(frozen=True, slots=True)
+class StreamUsage:
+    """How much is in a stream now, and how many bytes may be (0: no limit)."""
+
+    messages: int
+    bytes: int
+    max_bytes: int
+
+
 async def provision(connection: Connection, settings: StreamSettings) -> None:
     """Create what is missing and update what differs; what a running log says about itself is kept.
 
@@ -222,6 +231,16 @@ async def log_state(connection: Connection, timeout_s: float = 3.0) -> LogState:
         bytes=state.bytes,
         max_bytes=info.config.max_bytes or 0,
     )
+
+
+async def stream_usage(connection: Connection, name: str, timeout_s: float = 3.0) -> StreamUsage:
+    """Look at how full a stream is.
+
+    Raises:
+        One of BROKER_ERRORS; NotFoundError where there is none yet.
+    """
+    info: StreamInfo = await connection.jetstream(timeout_s).stream_info(name)
+    return StreamUsage(info.state.messages, info.state.bytes, max(0, info.config.max_bytes or 0))
 
 
 async def trim_log(connection: Connection, keep_from_seq: int) -> None:

@@ -100,6 +100,11 @@ class WorkQueue:
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    @property
+    def held(self) -> int:
+        """How much work is here and not taken."""
+        return len(self._held)
+
     async def take(self, limit: int) -> list[Work]:
         """Wait for work, and return what there is, up to `limit`."""
         while not self._held:

@@ -70,6 +70,8 @@ class Snapshots:
 
     def __init__(self, url: str, *, size: int, patience_s: float) -> None:
         self.last_read: float | None = None
+        self.in_use = 0
+        """How many connections are reading right now."""
         self._patience_s = patience_s
         self._free = asyncio.Semaphore(size)
         self._idle: list[_Connection] = []
@@ -83,19 +85,27 @@ class Snapshots:
         """
         try:
             async with asyncio.timeout(self._patience_s), self._free:
-                connection = self._idle.pop() if self._idle else await self._source.connect()
+                self.in_use += 1
                 try:
-                    found = await connection.read(reading)
-                except (*_TROUBLE, asyncio.CancelledError):
-                    await connection.discard()
-                    raise
-                except BaseException:
-                    self._idle.append(connection)
-                    raise
-                self._idle.append(connection)
+                    found = await self._read(reading)
+                finally:
+                    self.in_use -= 1
         except _TROUBLE as error:
             raise DatabaseAway(f"{type(error).__name__}: {error}") from error
         self.last_read = time.monotonic()
+        return found
+
+    async def _read(self, reading: Read[T]) -> T:
+        connection = self._idle.pop() if self._idle else await self._source.connect()
+        try:
+            found = await connection.read(reading)
+        except (*_TROUBLE, asyncio.CancelledError):
+            await connection.discard()
+            raise
+        except BaseException:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
         return found
 
     async def close(self) -> None:

@@ -121,7 +121,17 @@ class Health:
 
 
 def routes(health: Health, metrics: Metrics) -> list[tuple[str, ASGIApp]]:
-    """Make the three paths every service has, as plain ASGI apps for any framework."""
+    """Make the three paths every service has, as plain ASGI apps for any framework.
+
+    Whoever reads the metrics asks the probes too: that this service is not ready is a metric like any other.
+    """
+    ready_now = metrics.gauge("ready", "Whether all that this service depends on answers (1) or not (0).")
+    checks_now = metrics.gauge("check_ok", "Whether a check of readiness passes (1) or not (0), by check.", ("check",))
+
+    def note(report: Report) -> None:
+        ready_now.set(report.is_ok)
+        for check in report.checks:
+            checks_now.labels(check.name).set(check.is_ok)
 
     async def live(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
         await _answer(scope, send, 200, "application/json", health.live())
@@ -131,6 +141,7 @@ def routes(health: Health, metrics: Metrics) -> list[tuple[str, ASGIApp]]:
         await _answer(scope, send, report.status, "application/json", report.body())
 
     async def render(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
+        note(await health.ready())
         await _answer(scope, send, 200, metrics_module.CONTENT_TYPE, metrics.render())
 
     return [("/health/live", live), ("/health/ready", ready), ("/metrics", render)]

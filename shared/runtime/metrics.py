@@ -1,6 +1,8 @@
 """Metrics of one process: made in `app.py`, handed to who counts, rendered for Prometheus."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,8 +12,10 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 _PREFIX = "parley_"
 
@@ -19,6 +23,9 @@ _PREFIX = "parley_"
 LATENCY_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
 )  # fmt: skip
+
+Kind = Literal["queue", "pool", "cache"]
+"""What is bounded: a full queue sheds and a full pool makes wait; a full cache only forgets."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -31,11 +38,19 @@ class Metrics:
     """
 
     def __init__(self, service: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter began
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         self.gauge("service_info", "Which service this process is.", ("service",)).labels(service).set(1)
+        self._fill = self.gauge(
+            "fill_ratio", "How full what is bounded is, from 0 to 1, by its metric and kind.", ("what", "kind")
+        )
+        self._shed = self.counter(
+            "shed", "Work refused or dropped, because something was full or came too often, by what.", ("what",)
+        )
+        self.gauge("tasks", "Tasks of this process's event loop.").set_function(_tasks)
 
     def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Counter:  # noqa: A002 - prometheus' own word
         """Make a number that only grows."""
@@ -56,6 +71,48 @@ class Metrics:
         """Make a distribution, of seconds unless other `buckets` are given."""
         return Histogram(_PREFIX + name, help, labels, registry=self._registry, buckets=buckets)
 
+    def bounded(self, name: str, help: str, *, limit: float, now: Callable[[], float], kind: Kind = "queue") -> None:  # noqa: A002 - prometheus' own word
+        """Make a gauge of something that has a limit; how full it is stands in `parley_fill_ratio` too."""
+        self.gauge(name, f"{help} At most {limit:,.0f}.").set_function(now)
+        self._fill.labels(name, kind).set_function(lambda: now() / limit)
+
+    def sheds(self, what: str) -> Counter:
+        """Make a counter of what is refused or dropped at one place; it begins with 0."""
+        return self._shed.labels(what)
+
+    def gauge_by(self, name: str, help: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:  # noqa: A002 - prometheus' own word
+        """Make a gauge with values by label, all read when they are asked for."""
+        self._registry.register(_Read(lambda: _by_label(_PREFIX + name, help, label, read())))
+
+    def counter_read(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - prometheus' own word
+        """Make a counter of what is counted elsewhere, read when it is asked for."""
+        self._registry.register(_Read(lambda: CounterMetricFamily(_PREFIX + name, help, value=read())))
+
     def render(self) -> bytes:
         """Write all of them as Prometheus text."""
         return generate_latest(self._registry)
+
+
+class _Read:
+    """A metric that is made anew each time it is asked for."""
+
+    def __init__(self, read: Callable[[], Metric]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Read it."""
+        yield self._read()
+
+
+def _by_label(name: str, help_: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    made = GaugeMetricFamily(name, help_, labels=(label,))
+    for value, number in values.items():
+        made.add_metric((value,), number)
+    return made
+
+
+def _tasks() -> float:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # rendered outside of a loop
+        return 0

@@ -16,7 +16,7 @@ class RetryCounts:
     """Counts what retries do."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._tracked = metrics.gauge("retry_tracked", "Recipients, per conversation, who have not got a new message.")
+        self._metrics = metrics
         self._dropped = metrics.counter("retry_notes_dropped", "Notes that did not fit; the sweep finds them.")
         self._hellos_dropped = metrics.counter("retry_hellos_dropped", "Hellos that did not fit.")
         self._opened = metrics.counter("retry_opened", "Entries opened.")
@@ -28,9 +28,9 @@ class RetryCounts:
         self._entries = metrics.gauge("retry_entries", "Entries by state, as the last sweep found them.", ("state",))
         self._sweep = metrics.histogram("retry_sweep_seconds", "Time of a sweep.", buckets=_LAGS)
 
-    def watch(self, tracked: Callable[[], int]) -> None:
-        """Say where the number of those who are tracked is read."""
-        self._tracked.set_function(tracked)
+    def watch(self, name: str, help_: str, limit: int, now: Callable[[], int]) -> None:
+        """Have something that is bounded counted."""
+        self._metrics.bounded(name, help_, limit=limit, now=now)
 
     def dropped(self, notes: int) -> None:
         """Count notes that the tracker had no room for."""

@@ -48,6 +48,11 @@ class Redrives:
         self._users: dict[UserId, None] = {}
         self._arrived = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """How many users' hellos are to be heeded."""
+        return len(self._users)
+
     async def on_hellos_said(self, said: HellosSaid) -> None:
         """Note who is there again: what is parked for them is tried again soon, where they don't take it by then."""
         for user_id in said.user_ids:

@@ -27,6 +27,11 @@ class Schedules:
         self._connection = connection
         self._waiting: asyncio.Queue[Wake] = asyncio.Queue(WAITING)
 
+    @property
+    def waiting(self) -> int:
+        """How many schedules are to be made soon."""
+        return self._waiting.qsize()
+
     async def make(self, wakes: Sequence[Wake]) -> None:
         """Make schedules now; when it returns, the broker has them."""
         for part in slices(wakes):

@@ -8,14 +8,15 @@ from services.delivery.domain.values import Outcome
 from services.delivery.retries.attempts import Attempts, Telling
 from services.delivery.retries.counts import RetryCounts
 from services.delivery.retries.opening import Opening
-from services.delivery.retries.redrives import Redrives
-from services.delivery.retries.schedules import Schedules
+from services.delivery.retries.redrives import USERS_WAITING, Redrives
+from services.delivery.retries.schedules import WAITING, Schedules
 from services.delivery.retries.sweep import Sweep
+from services.delivery.retries.tracker import LIMIT as TRACKED
 from services.delivery.retries.tracker import Tracker
 from services.delivery.store import RetryStore
 from shared.broker.connection import Connection
 from shared.broker.streams import DUE_CONSUMER
-from shared.broker.work import WorkQueue
+from shared.broker.work import ROOM, WorkQueue
 from shared.contracts import subjects
 from shared.contracts.retries import RetrySettings
 
@@ -41,7 +42,19 @@ class Retries:
         self._attempts = Attempts(self._queue, store, self._schedules, announcer, settings, counts)
         self._sweep = Sweep(connection, store, self._opening, self._schedules, settings, counts)
         self.redrives = Redrives(store, self._schedules, settings, counts)
-        counts.watch(lambda: len(self._tracker))
+        counts.watch(
+            "retry_tracked",
+            "Recipients, per conversation, who have not got a new message.",
+            TRACKED,
+            lambda: len(self._tracker),
+        )
+        counts.watch(
+            "retry_schedules_waiting", "Wake-ups to be scheduled soon.", WAITING, lambda: self._schedules.waiting
+        )
+        counts.watch("retry_work_held", "Wake-ups that came and wait.", ROOM, lambda: self._queue.held)
+        counts.watch(
+            "retry_hellos_waiting", "Users whose hello is to be heeded.", USERS_WAITING, lambda: self.redrives.waiting
+        )
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Note what a batch has brought about, after its commit."""

@@ -28,6 +28,7 @@ from shared.contracts.commands import SendMessage, SetBlock
 from shared.contracts.ids import ConversationId, LogId, MessageId, UserId, Username
 from shared.database import tables
 from shared.database.engine import KEY_LOOKUPS, is_sqlite, open_engine, open_sync_sqlite
+from shared.database.pools import pool_in_use, pool_room
 
 T = TypeVar("T")
 
@@ -70,6 +71,21 @@ class Store:
         self._thread = ThreadPoolExecutor(1, "delivery-writer") if is_sqlite(url) else None
         self._sqlite = open_sync_sqlite(url) if is_sqlite(url) else None
         self._postgres = None if is_sqlite(url) else open_engine(url, "writer", pool_size=2, planner=KEY_LOOKUPS)
+
+    @property
+    def remembered(self) -> int:
+        """How many conversations are remembered."""
+        return len(self._conversations)
+
+    @property
+    def room(self) -> int:
+        """How many connections there may be."""
+        return 1 if self._postgres is None else pool_room(self._postgres)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent right now; on SQLite nobody knows."""
+        return 0 if self._postgres is None else pool_in_use(self._postgres)
 
     async def close(self) -> None:
         """Close the connections."""

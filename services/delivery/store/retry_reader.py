@@ -11,6 +11,7 @@ from services.delivery.store.retry_statements import RetryStatements
 from shared.contracts.ids import ConversationId, MessageId, UserId, Username
 from shared.contracts.retries import RetryEntry, RetryState
 from shared.database.engine import KEY_LOOKUPS, is_sqlite, open_engine
+from shared.database.pools import pool_in_use, pool_room
 
 T = TypeVar("T")
 
@@ -33,6 +34,16 @@ class RetryReader:
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url, "reader", pool_size=2 if is_sqlite(url) else 4, planner=KEY_LOOKUPS)
         self._sql = RetryStatements("sqlite" if is_sqlite(url) else "postgresql")
+
+    @property
+    def room(self) -> int:
+        """How many connections of its own there may be."""
+        return pool_room(self._engine)
+
+    @property
+    def in_use(self) -> int:
+        """How many of them are lent right now."""
+        return pool_in_use(self._engine)
 
     async def close(self) -> None:
         """Close the connections that are not the batches'."""

@@ -14,12 +14,12 @@ from services.gateway.commands.pending import CallSending, Queued, Sending, Sock
 from services.gateway.commands.rates import UserRates
 from services.gateway.commands.refused import Refused
 from services.gateway.commands.sweeper import SCAN_S, Sweeper
-from services.gateway.commands.targets import FindUser, Target, Targets
+from services.gateway.commands.targets import MAX_CONVERSATIONS, MAX_PAIRS, FindUser, Target, Targets
 from services.gateway.domain import Principal, Rate, fold_username
 from services.gateway.protocol.inbound import SendRequest, check_message
 from services.gateway.settings import Settings
 from shared.broker.connection import BROKER_ERRORS, Connection
-from shared.broker.publisher import BundleWriter
+from shared.broker.publisher import MAX_WAITING, BundleWriter
 from shared.broker.rpc import ask
 from shared.broker.streams import log_state
 from shared.contracts import subjects
@@ -75,10 +75,24 @@ class Commands:
         )
         self.calls = Calls(self._writer, self._in_flight, gateway_id)
         self._is_stopping = False
-        waiting = metrics.gauge("commands_waiting", "Commands that the log has not confirmed yet.")
-        waiting.set_function(lambda: self._writer.waiting)
-        remembered = metrics.gauge("targets_remembered", "Conversations and pairs of users kept in memory.")
-        remembered.set_function(lambda: self._targets.remembered)
+        metrics.bounded(
+            "commands_waiting",
+            "Commands that the log has not confirmed yet.",
+            limit=MAX_WAITING * partitions,
+            now=lambda: self._writer.waiting,
+        )
+        metrics.counter_read(
+            "commands_refused",
+            "Commands refused: the broker was away, or too many waited.",
+            lambda: self._writer.refused,
+        )
+        metrics.bounded(
+            "targets_remembered",
+            "Conversations and pairs of users kept in memory.",
+            limit=MAX_CONVERSATIONS + MAX_PAIRS,
+            now=lambda: self._targets.remembered,
+            kind="cache",
+        )
         self._failed = metrics.counter("commands_failed", "Commands that the log did not confirm.")
 
     @property

@@ -32,9 +32,13 @@ class InFlight:
         self._requests: dict[int, Sending] = {}
         self._lines: dict[int, Callable[[Answer], None]] = {}
         self._last_ref = 0
-        metrics.gauge("commands_in_flight", "Messages in the log and not answered yet.").set_function(
-            lambda: len(self._requests)
+        metrics.bounded(
+            "commands_in_flight",
+            "Messages in the log and not answered yet.",
+            limit=MAX_IN_FLIGHT,
+            now=lambda: len(self._requests),
         )
+        self._refused = metrics.sheds("commands_in_flight")
         self._answers = metrics.counter("answers", "Answers of delivery, by code (stored: empty).", ("code",))
         self._latency = metrics.histogram("answer_seconds", "From a message's acceptance to its answer, sampled.")
         self._given_up = metrics.counter("commands_given_up", "Messages that nobody answered within 10 minutes.")
@@ -50,6 +54,7 @@ class InFlight:
             Refusal: `unavailable`, when 20,000 wait already.
         """
         if len(self._requests) >= MAX_IN_FLIGHT:
+            self._refused.inc()
             raise Refusal(Code.UNAVAILABLE, "Too many messages wait to be stored. Try again with the same id.", 1000)
         self._last_ref += 1
         return self._last_ref

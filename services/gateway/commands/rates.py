@@ -16,8 +16,14 @@ class UserRates:
     def __init__(self, rate: Rate, metrics: Metrics) -> None:
         self._rate = rate
         self._buckets: dict[UserId, Bucket] = {}
-        metrics.gauge("rate_buckets", "Users whose rate of messages is kept.").set_function(lambda: len(self._buckets))
-        self._refused = metrics.counter("messages_rate_limited", "Messages refused for their rate.")
+        metrics.bounded(
+            "rate_buckets",
+            "Users whose rate of messages is kept.",
+            limit=MAX_USERS,
+            now=lambda: len(self._buckets),
+            kind="cache",
+        )
+        self._refused = metrics.sheds("rate_of_messages")
 
     def check(self, user_id: UserId, now_s: float) -> None:
         """Count a message.

@@ -38,8 +38,12 @@ class Refused:
         self._waiting: dict[MessageId, RefusedMessage] = {}
         self._has_come = asyncio.Event()
         self._writing = asyncio.Lock()
-        waiting = metrics.gauge("refused_waiting", "Messages refused late that are not written down yet.")
-        waiting.set_function(lambda: len(self._waiting))
+        metrics.bounded(
+            "refused_waiting",
+            "Messages refused late that are not written down yet.",
+            limit=MAX_WAITING,
+            now=lambda: len(self._waiting),
+        )
         self._dropped = metrics.counter("refused_dropped", "Messages refused late that nobody wrote down.")
 
     def note(self, sending: Sending, refusal: Refusal) -> None:

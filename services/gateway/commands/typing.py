@@ -77,11 +77,23 @@ class Typing:
         self._untold: list[Announcement] = []
         self._wakes = asyncio.Event()
         targets.on_changed.append(self._on_changed)
-        metrics.gauge("typing", "Users told to be typing, by conversation.").set_function(lambda: len(self._typing))
-        metrics.gauge("typing_starts", "Users and conversations whose rate of typing is kept.").set_function(
-            lambda: len(self._starts)
+        metrics.bounded(
+            "typing",
+            "Users told to be typing, by conversation.",
+            limit=MAX_TYPING,
+            now=lambda: len(self._typing),
+            kind="cache",
         )
-        metrics.gauge("typing_untold", "Typing that is about to be told.").set_function(lambda: len(self._untold))
+        metrics.bounded(
+            "typing_starts",
+            "Users and conversations whose rate of typing is kept.",
+            limit=MAX_STARTS,
+            now=lambda: len(self._starts),
+            kind="cache",
+        )
+        metrics.bounded(
+            "typing_untold", "Typing that is about to be told.", limit=MAX_UNTOLD, now=lambda: len(self._untold)
+        )
         self._told = metrics.counter("typing_told", "Typing told to the other members, by state.", ("state",))
         self._dropped = metrics.counter("typing_dropped", "Typing told to nobody, by reason.", ("reason",))
 

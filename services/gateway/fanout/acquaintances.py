@@ -48,9 +48,13 @@ class Acquaintances:
         self._rights: dict[_Pair, _Right] = {}
         self._questions: set[_Question] = set()
         self._away_until_s = 0.0
-        metrics.gauge(
-            "acquaintances", "Pairs of users of whom is remembered whether one may watch the other."
-        ).set_function(lambda: len(self._rights))
+        metrics.bounded(
+            "acquaintances",
+            "Pairs of users of whom is remembered whether one may watch the other.",
+            limit=MAX_PAIRS,
+            now=lambda: len(self._rights),
+            kind="cache",
+        )
 
     async def among(self, user_id: UserId, others: Collection[UserId]) -> set[UserId]:
         """Tell whom of some users a user may watch; everybody may watch oneself.

@@ -80,8 +80,12 @@ class Ears:
     def __init__(self, watching: Watching, metrics: Metrics) -> None:
         self._watching = watching
         self._kept: dict[str, _Kept] = {}  # the next to go first
-        metrics.gauge("ears_kept", "Watches of long polls that are kept for the next poll.").set_function(
-            lambda: len(self._kept)
+        metrics.bounded(
+            "ears_kept",
+            "Watches of long polls that are kept for the next poll.",
+            limit=MAX_KEPT,
+            now=lambda: len(self._kept),
+            kind="cache",
         )
         self._forgotten = metrics.counter("ears_forgotten", "Watches of long polls given up because of too many.")
 

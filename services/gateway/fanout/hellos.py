@@ -37,11 +37,18 @@ class Hellos:
         self._waiting: dict[UserId, None] = {}
         self._polling: dict[UserId, float] = {}
         self._is_waiting = asyncio.Event()
-        metrics.gauge("hellos_waiting", "Users of whose hello delivery is about to be told.").set_function(
-            lambda: len(self._waiting)
+        metrics.bounded(
+            "hellos_waiting",
+            "Users of whose hello delivery is about to be told.",
+            limit=MAX_WAITING,
+            now=lambda: len(self._waiting),
         )
-        metrics.gauge("hellos_polling", "Users whose last poll was not long ago.").set_function(
-            lambda: len(self._polling)
+        metrics.bounded(
+            "hellos_polling",
+            "Users whose last poll was not long ago.",
+            limit=MAX_POLLING,
+            now=lambda: len(self._polling),
+            kind="cache",
         )
         self._untold = metrics.counter(
             "hellos_untold", "Hellos that delivery was not told of: too many waited, or the broker was away."

@@ -11,7 +11,7 @@ import msgspec
 
 from services.gateway.domain import Choices, Principal
 from services.gateway.fanout.announcements import Announcements, Listener
-from services.gateway.fanout.changes import Changes
+from services.gateway.fanout.changes import MAX_KEPT, Changes
 from services.gateway.fanout.watch import Watch
 from services.gateway.protocol import closing
 from services.gateway.protocol.closing import Closing
@@ -99,9 +99,18 @@ class Hub:
         self._reason: ResyncReason = "broker_reconnect"
         self._is_draining = False
         metrics.gauge("sockets", "Open sockets.").set_function(lambda: sum(map(len, self._sessions.values())))
-        metrics.gauge("long_polls", "Long polls that wait.").set_function(lambda: len(self._watches))
-        changed = metrics.gauge("account_changes_kept", "Users whose latest change of name or choices is kept.")
-        changed.set_function(lambda: len(self._changes))
+        metrics.bounded("long_polls", "Long polls that wait.", limit=MAX_WATCHES, now=lambda: len(self._watches))
+        self._refused = metrics.sheds("long_polls")
+        metrics.bounded(
+            "account_changes_kept",
+            "Users whose latest change of name or choices is kept.",
+            limit=MAX_KEPT,
+            now=lambda: len(self._changes),
+            kind="cache",
+        )
+        metrics.gauge("draining", "Whether this gateway says goodbye to everybody (1) or not (0).").set_function(
+            lambda: self._is_draining
+        )
         self._waves = metrics.counter("resync_waves", "Times all sockets were told to resync, by reason.", ("reason",))
 
     def sessions(self) -> Iterator[Session]:
@@ -175,6 +184,7 @@ class Hub:
             Refusal: `unavailable`, where too many wait already.
         """
         if len(self._watches) >= MAX_WATCHES:
+            self._refused.inc()
             raise Refusal(Code.UNAVAILABLE, "Too many wait for news right now. Try again.", 1000)
         watch = Watch()
         self._watches.add(watch)

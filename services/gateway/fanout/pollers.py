@@ -27,8 +27,12 @@ class Pollers:
         self._gateway_id = gateway_id
         self._polling: dict[SessionId, int] = {}
         self._polled: dict[SessionId, tuple[UserId, float]] = {}  # the next to go first
-        metrics.gauge("pollers", "Sign-ins that poll, or did lately.").set_function(
-            lambda: len(self._polling) + len(self._polled)
+        metrics.bounded(
+            "pollers",
+            "Sign-ins that polled lately, and poll right now beside them.",
+            limit=MAX_POLLED,
+            now=lambda: len(self._polling) + len(self._polled),
+            kind="cache",
         )
         self._gone_early = metrics.counter("pollers_gone_early", "Sign-ins taken for gone because too many poll.")
 

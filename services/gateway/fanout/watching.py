@@ -58,8 +58,10 @@ class Watching:
         self._behind: dict[Watcher, None] = {}
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._work = asyncio.Event()
+        metrics.bounded(
+            "presence_watches", "Watches of sockets and long polls.", limit=MAX_WATCHES, now=lambda: self._count
+        )
         for name, help_, counted in (
-            ("presence_watches", "Watches of sockets and long polls.", lambda: self._count),
             ("presence_judging", "Watches to be judged.", lambda: len(self._asked) + len(self._doubted)),
             ("presence_unanswered", "Watches that are not answered yet.", lambda: len(self._unanswered)),
             ("presence_behind", "Watchers that can't be told right now.", lambda: len(self._behind)),

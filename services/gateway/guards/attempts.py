@@ -9,6 +9,7 @@ from services.gateway.domain import Bucket, Rate
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import UserId, Username
 from shared.runtime import clock
+from shared.runtime.metrics import Metrics
 
 WRONG_PASSWORDS: Final = Rate(per_s=1 / 30, burst=10)
 """For one account from one address: whoever knows the password still enters from another address."""
@@ -18,6 +19,8 @@ SEARCHES: Final = Rate(per_s=1 / 2, burst=30)
 CHANGES: Final = Rate(per_s=1.0, burst=30)
 """Of the own profile and of blocks: each is told to every gateway."""
 MAX_KEYS: Final = 50_000
+_WHATS: Final = ("address", "account", "registration", "search", "change")
+"""What is counted; the first word of each key."""
 
 
 class Attempts:
@@ -27,9 +30,17 @@ class Attempts:
     password gets its price back.
     """
 
-    def __init__(self, *, is_on: bool) -> None:
+    def __init__(self, metrics: Metrics, *, is_on: bool) -> None:
         self._is_on = is_on
         self._buckets: dict[tuple[str, ...], Bucket] = {}
+        metrics.bounded(
+            "attempt_buckets",
+            "Accounts, addresses and users whose rate of tries is kept.",
+            limit=MAX_KEYS,
+            now=lambda: len(self._buckets),
+            kind="cache",
+        )
+        self._refused = {what: metrics.sheds(f"rate_of_{what}") for what in _WHATS}
 
     def begin_sign_in(self, username: Username | str, address: str) -> None:
         """Pay for a try.
@@ -84,6 +95,7 @@ class Attempts:
         while len(self._buckets) > MAX_KEYS:  # the one that was used least lately
             del self._buckets[next(iter(self._buckets))]
         if wait is not None:
+            self._refused[key[0]].inc()
             raise _too_often(wait)
 
     def _put_back(self, key: tuple[str, ...], rate: Rate) -> None:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Self, TypeVar
 import argon2
 
 from shared.contracts.errors import Code, Refusal
+from shared.runtime.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Passwords:
         self._room = threads + waiting
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._asked = 0
+        self._on_full: Callable[[], None] = _ignore
         # What the password of an unknown user is checked against: same work, same time.
         self._nobodys = self._hasher.hash("the password of nobody")
 
@@ -47,10 +49,15 @@ class Passwords:
         """Let the running hashes end and drop the waiting ones."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    @property
-    def asked(self) -> int:
-        """How many hashes are running or waiting."""
-        return self._asked
+    def watch(self, metrics: Metrics) -> None:
+        """Make the metrics of the queue."""
+        metrics.bounded(
+            "passwords_hashing",
+            "Passwords being hashed or waiting for it.",
+            limit=self._room,
+            now=lambda: self._asked,
+        )
+        self._on_full = metrics.sheds("passwords_hashing").inc
 
     async def hash(self, password: str) -> str:
         """Hash a new password, salted, in PHC form.
@@ -79,12 +86,17 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._asked >= self._room:
+            self._on_full()
             raise Refusal(Code.UNAVAILABLE, "Too many people are signing in right now. Try again.", _BUSY_MS)
         self._asked += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._asked -= 1
+
+
+def _ignore() -> None:
+    pass
 
 
 def _normal(password: str) -> str:

@@ -10,6 +10,7 @@ from services.gateway.store import USED_EVERY_MS, Accounts, Proof, hash_secret
 from shared.contracts.errors import Refusal
 from shared.contracts.ids import UserId
 from shared.runtime import clock
+from shared.runtime.metrics import Metrics
 
 KEPT_MS: Final = 60_000
 MAX_KEPT: Final = 10_000
@@ -18,12 +19,19 @@ MAX_KEPT: Final = 10_000
 class Proofs:
     """The sign-ins seen lately. `forget` what ended, at once and on every gateway."""
 
-    def __init__(self, accounts: Accounts, *, session_idle: timedelta) -> None:
+    def __init__(self, accounts: Accounts, metrics: Metrics, *, session_idle: timedelta) -> None:
         self._accounts = accounts
         self._idle_ms = int(session_idle.total_seconds() * 1000)
         self._kept: dict[bytes, tuple[Proof, int]] = {}
         self._ended: dict[str, int] = {}
         self._forgotten = 0
+        metrics.bounded(
+            "proofs_kept",
+            "Secrets of which is remembered what they prove.",
+            limit=MAX_KEPT,
+            now=lambda: len(self._kept),
+            kind="cache",
+        )
 
     async def prove(self, secret: str, kind: SignInKind) -> Principal | None:
         """Tell whose session or token this is; None where it is nobody's, or over.

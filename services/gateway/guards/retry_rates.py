@@ -19,8 +19,14 @@ class RetryRates:
     def __init__(self, metrics: Metrics, *, is_on: bool) -> None:
         self._is_on = is_on
         self._buckets: dict[tuple[str, ...], Bucket] = {}
-        kept = metrics.gauge("retry_rate_buckets", "Users and messages whose rate of retries is kept.")
-        kept.set_function(lambda: len(self._buckets))
+        metrics.bounded(
+            "retry_rate_buckets",
+            "Users and messages whose rate of retries is kept.",
+            limit=MAX_KEYS,
+            now=lambda: len(self._buckets),
+            kind="cache",
+        )
+        self._refused = metrics.sheds("rate_of_retries")
 
     def check_user(self, user_id: UserId, now_s: float) -> None:
         """Count a request of a user, whatever it is for.
@@ -46,5 +52,6 @@ class RetryRates:
         while len(self._buckets) > MAX_KEYS:  # the one that was used least lately
             del self._buckets[next(iter(self._buckets))]
         if wait is not None:
+            self._refused.inc()
             wait_ms = math.ceil(wait.total_seconds() * 1000)
             raise Refusal(Code.RATE_LIMITED, "That was tried again only just now. Wait, then try again.", wait_ms)

@@ -1,13 +1,13 @@
 """All SQL of the gateway, by noun; whoever asks takes it from here."""
 
-from services.gateway.store.accounts import Accounts, Credentials, Profile
+from services.gateway.store.accounts import MAX_SEEN, Accounts, Credentials, Profile
 from services.gateway.store.belongings import Belongings, MemberSettings, RefusedMessage
 from services.gateway.store.database import Database
 from services.gateway.store.people import BlockedPerson, FoundPerson, People, Person
 from services.gateway.store.sign_ins import USED_EVERY_MS, ListedSignIn, Proof, SignIn, hash_secret
 
 __all__ = [
-    "USED_EVERY_MS", "Accounts", "Belongings", "BlockedPerson", "Credentials", "Database", "FoundPerson",
+    "MAX_SEEN", "USED_EVERY_MS", "Accounts", "Belongings", "BlockedPerson", "Credentials", "Database", "FoundPerson",
     "ListedSignIn", "MemberSettings", "People", "Person", "Profile", "Proof", "RefusedMessage", "SignIn",
     "hash_secret",
 ]  # fmt: skip

@@ -42,6 +42,11 @@ class Accounts(SignIns):
         self._seen: dict[Username, User] = {}
         self._forgotten = 0
 
+    @property
+    def seen(self) -> int:
+        """How many users are kept in memory."""
+        return len(self._seen)
+
     async def add_account(self, user: User, password_hash: str, now_ms: int) -> bool:
         """Add a user; tells whether the username was free."""
         try:

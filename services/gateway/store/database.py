@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.errors import Code, Refusal
 from shared.database.engine import is_sqlite, open_engine
+from shared.database.pools import pool_in_use, pool_room
 from shared.database.tables import account
 
 PATIENCE_S: Final = 5.0
@@ -48,6 +49,16 @@ class Database:
         """Close the connections."""
         await self._reader.dispose()
         await self._writer.dispose()
+
+    @property
+    def room(self) -> int:
+        """How many connections there may be."""
+        return sum(pool_room(engine) for engine in {self._writer, self._reader})
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent right now."""
+        return sum(pool_in_use(engine) for engine in {self._writer, self._reader})
 
     async def ping(self) -> None:
         """Read one row at most, to see that the database and its schema are there."""

@@ -133,7 +133,7 @@ async def running(
     patience: Patience = PATIENCE,
 ) -> AsyncIterator[Endpoint]:
     """Serve sockets until the block ends."""
-    history = History(connection, lambda: hub.disturb("epoch_changed"))
+    history = History(connection, metrics, lambda: hub.disturb("epoch_changed"))
     endpoint = Endpoint(gate, settings, hub, commands, typing, history, metrics, presence=presence, patience=patience)
     async with beside(history.follow_epoch(), endpoint.tend()):
         yield endpoint

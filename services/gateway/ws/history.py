@@ -16,6 +16,7 @@ from shared.contracts.ids import UserId
 from shared.contracts.queries import Resume, Resumed, Sync, Synced
 from shared.runtime import logs
 from shared.runtime.clock import monotonic
+from shared.runtime.metrics import Metrics
 
 READ_S: Final = 5.0
 PAUSE_S: Final = 0.25
@@ -32,11 +33,15 @@ _log = logs.get(__name__)
 class History:
     """Asks the history service. `epoch` is "" until it was told once; `on_epoch` is called when it changes."""
 
-    def __init__(self, connection: Connection, on_epoch: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, metrics: Metrics, on_epoch: Callable[[], None]) -> None:
         self._connection = connection
         self._on_epoch = on_epoch
         self._turns = asyncio.Semaphore(RESUMES_AT_ONCE)
+        self._resuming = 0
         self.epoch = ""
+        metrics.gauge(
+            "resumes_waiting", f"Hellos that wait for what was missed. {RESUMES_AT_ONCE} are read at a time."
+        ).set_function(lambda: self._resuming)
 
     async def follow_epoch(self) -> None:
         """Ask for the epoch again and again, until cancelled."""
@@ -54,14 +59,18 @@ class History:
             Refusal: `unavailable`, after `patience_s`.
         """
         give_up_s = monotonic() + patience_s
-        while True:
-            try:
-                async with self._turns:
-                    return await self._resume(question)
-            except Refusal as refusal:
-                if monotonic() + PAUSE_S > give_up_s:
-                    raise Refusal(Code.UNAVAILABLE, "The store can't be read right now.") from refusal
-            await asyncio.sleep(PAUSE_S)
+        self._resuming += 1
+        try:
+            while True:
+                try:
+                    async with self._turns:
+                        return await self._resume(question)
+                except Refusal as refusal:
+                    if monotonic() + PAUSE_S > give_up_s:
+                        raise Refusal(Code.UNAVAILABLE, "The store can't be read right now.") from refusal
+                await asyncio.sleep(PAUSE_S)
+        finally:
+            self._resuming -= 1
 
     async def sync_page(self, user_id: UserId, request: SyncRequest) -> bytes:
         """Read a page of a conversation, as a frame.

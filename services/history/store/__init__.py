@@ -20,6 +20,7 @@ from services.history.store.waiting import attempts, behind, own_messages, recip
 from shared.database.snapshot import DatabaseAway, Read, Snapshots
 
 __all__ = [
+    "CONNECTIONS",
     "DatabaseAway",
     "Read",
     "Store",
@@ -71,6 +72,11 @@ class Store:
     def last_read(self) -> float | None:
         """When a read last succeeded, in monotonic seconds; None before the first."""
         return self._snapshots.last_read
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are reading right now."""
+        return self._snapshots.in_use
 
     async def read(self, reading: Read[T]) -> T:
         """Carry out a reading, all of it in one snapshot; what it raises comes through.
