@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -14,6 +16,7 @@ from nats.js.client import JetStreamContext
 
 from shared.broker import waits
 from shared.broker.access import Access, servers_in
+from shared.broker.nodes import NodeWatch
 
 BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 """What a call to the broker may raise when the broker, or the way to it, is at fault (JetStream's errors too)."""
@@ -39,20 +42,24 @@ class Connection:
     """A connection by name; `options` also fit FastStream's NatsBroker, whose client is then `adopt`ed.
 
     Hooks run in the event loop and must not block: `on_disconnect`, `on_reconnect`, `on_dropped` (a subscription's
-    queue was full: messages are gone, the argument is its subject), and `on_shut_out` (the broker takes our key no
-    more, and this connection will not come back: a new process may have a new key).
+    queue was full: messages are gone, the argument is its subject), `on_left` (of several nodes, this one is left for
+    another, over which the log can be reached), and `on_shut_out` (the broker takes our key no more, and this
+    connection will not come back: a new process may have a new key).
     """
 
     def __init__(self, to: Access | str, name: str) -> None:
-        self.access = to if isinstance(to, Access) else Access(servers_in(to))
+        way = to if isinstance(to, Access) else Access(servers_in(to))
+        self.access = replace(way, servers=tuple(random.sample(way.servers, len(way.servers))))
         self.name = name
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_dropped: list[Callable[[str], None]] = []
+        self.on_left: list[Callable[[], None]] = []
         self.on_shut_out: list[Callable[[], None]] = []
         self._client: Client | None = None
         self._has_opened = asyncio.Event()
         self._last_error = ""
+        self._watching: asyncio.Task[None] | None = None
 
     def options(self) -> dict[str, Any]:
         """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for address and key."""
@@ -62,6 +69,7 @@ class Connection:
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.2,
             "connect_timeout": 2,
+            "dont_randomize": True,  # the nodes are shuffled once, so that the next one is always another one
             "ping_interval": 10,
             "max_outstanding_pings": 2,
             "pending_size": 0,  # a publish while disconnected fails at once, instead of being sent much later
@@ -83,6 +91,9 @@ class Connection:
         """Speak over a client that was connected with `options` elsewhere."""
         self._client = client
         self._has_opened.set()
+        if len(self.access.servers) > 1:
+            watch = NodeWatch(client, self.access, self.name, lambda: self._run(self.on_left))
+            self._watching = asyncio.ensure_future(watch.run())
 
     async def opened(self) -> None:
         """Wait for the first connection; that it takes its time is nothing to complain of."""
@@ -91,6 +102,9 @@ class Connection:
     async def close(self) -> None:
         """Send what was published, then hang up."""
         client, self._client = self._client, None
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         if client is not None and not client.is_closed:
             with contextlib.suppress(*BROKER_ERRORS):
                 await client.close()

@@ -12,6 +12,7 @@ class Link(Protocol):
     on_disconnect: list[Callable[[], None]]
     on_reconnect: list[Callable[[], None]]
     on_dropped: list[Callable[[str], None]]
+    on_left: list[Callable[[], None]]
 
     @property
     def is_connected(self) -> bool:
@@ -29,7 +30,9 @@ def watch_broker(metrics: Metrics, link: Link, pending: Callable[[], int]) -> No
     ).set_function(pending)
     lost = metrics.counter("broker_disconnects", "Times the connection to the broker broke.")
     found = metrics.counter("broker_reconnects", "Times the connection to the broker came back.")
+    left = metrics.counter("broker_nodes_left", "Times a node was left over which the log could not be reached.")
     dropped = metrics.sheds("broker_pending_messages")
     link.on_disconnect.append(lost.inc)
     link.on_reconnect.append(found.inc)
+    link.on_left.append(left.inc)
     link.on_dropped.append(lambda _subject: dropped.inc())
