@@ -27,6 +27,7 @@ from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
 from shared.runtime.serve import end, run, serve
 from shared.runtime.tasks import beside
+from shared.runtime.tracing import open_traces
 
 SILENT_S: Final = 10.0
 GRACE_S: Final = 5.0
@@ -59,6 +60,7 @@ class Counts:
 def build(settings: Settings) -> AsgiFastStream:
     """Make the service; nothing is opened before its lifespan begins."""
     metrics = Metrics("delivery")
+    traces = open_traces("delivery", settings, metrics)
     connection = Connection(access(settings, "delivery"), "parley-delivery")
     connection.on_shut_out.append(end)
     broker = open_broker(connection, apply_types=False, serializer=MsgSpecSerializer(), graceful_timeout=GRACE_S)
@@ -66,7 +68,7 @@ def build(settings: Settings) -> AsgiFastStream:
     announcer = Announcer(connection, settings.announce_shards)
     retry_store = RetryStore(store, settings.database_url)
     retries = Retries(connection, retry_store, announcer, settings, RetryCounts(metrics))
-    serve_questions(broker, retries.redrives)
+    serve_questions(broker, retries.redrives, traces)
     handler = BatchHandler(connection, store, announcer, Counts(metrics), retries)
     worker = Worker(connection, store, handler, announcer)
     keeper = Keeper(connection, worker)
@@ -92,6 +94,7 @@ def build(settings: Settings) -> AsgiFastStream:
         await health.close()
         await retry_store.close()
         await store.close()
+        await traces.close()
 
     return AsgiFastStream(
         broker,

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from shared.broker.access import BrokerSettings
 from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
+from shared.runtime.telemetry import TraceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, BrokerSettings, RetrySettings):
+class Settings(ProcessSettings, BrokerSettings, RetrySettings, TraceSettings):
     """Where the log and the store are, on how many subjects events are announced, and how retries go."""
 
     database_url: str = field(repr=False, metadata={"secret": True})

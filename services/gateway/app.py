@@ -47,6 +47,7 @@ from shared.runtime import clock, logs, serve
 from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import ASGIApp, Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
+from shared.runtime.tracing import open_traces
 
 FRAME_MARGIN_BYTES: Final = 64 * 1024
 """Up to so much over its limit a frame is still read, so that its sender can be told why the socket closes."""
@@ -66,6 +67,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
     """Wire the service; nothing is opened before its lifespan begins. `web` is where the browser client was built."""
     gateway_id = GatewayId(secrets.token_hex(8))
     metrics = Metrics("gateway")
+    traces = open_traces("gateway", settings, metrics)
     connection = Connection(access(settings, "gateway"), f"gateway {gateway_id}")
     connection.on_shut_out.append(serve.end)
     accounts = Accounts(settings.database_url)
@@ -92,10 +94,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        if not settings.rate_limits:
-            _log.warning("RATE_LIMITS_ARE_OFF", setting="PARLEY_RATE_LIMITS=off", meant_for="load tests only")
-        if not client.is_built(web):
-            _log.warning("client_is_not_built", directory=str(web), build_it_by="make web")
+        _warn(settings, web)
         async with accounts, passwords:
             await connection.open()
             connection.on_reconnect += [proofs.forget_all, accounts.forget_all]
@@ -137,6 +136,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
             finally:
                 await health.close()
                 await connection.close()
+                await traces.close()
 
     app = make_application(
         Parts(
@@ -160,7 +160,7 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
         client=web,
         max_body_bytes=settings.limit_frame_bytes,
     )
-    return Gateway(Envelope(app, metrics, is_https=settings.is_https), opened.drain)
+    return Gateway(Envelope(app, metrics, traces, is_https=settings.is_https), opened.drain)
 
 
 async def main() -> None:
@@ -199,6 +199,14 @@ class _Opened:
             await self.commands.drain()
         if self.hub is not None:
             await self.hub.drain()
+
+
+def _warn(settings: Settings, web: Path) -> None:
+    """Say what hardly anybody wants so."""
+    if not settings.rate_limits:
+        _log.warning("RATE_LIMITS_ARE_OFF", setting="PARLEY_RATE_LIMITS=off", meant_for="load tests only")
+    if not client.is_built(web):
+        _log.warning("client_is_not_built", directory=str(web), build_it_by="make web")
 
 
 def _passwords(settings: Settings, metrics: Metrics) -> Passwords:

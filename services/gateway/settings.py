@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from shared.broker.access import BrokerSettings
 from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
+from shared.runtime.telemetry import TraceSettings
 
 _LIMIT = "limit_"
 
@@ -18,7 +19,7 @@ def _at_least(default: int, low: int, high: int | None = None) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, BrokerSettings, RetrySettings):
+class Settings(ProcessSettings, BrokerSettings, RetrySettings, TraceSettings):
     """The gateway's settings; each is `PARLEY_` and its name in capitals.
 
     `public_url`: where people reach this gateway; https turns on `Secure` and `__Host-`. `origins`: the web pages

@@ -18,7 +18,7 @@ from shared.broker.access import access
 from shared.broker.connection import Connection
 from shared.broker.frame import open_broker
 from shared.broker.pending import pending_messages
-from shared.broker.rpc import FAILED_HEADER
+from shared.broker.rpc import FAILED_HEADER, answering
 from shared.contracts import queries, subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.queries import QueryFailed
@@ -28,6 +28,8 @@ from shared.runtime import logs, serve
 from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import Health, Probe, routes
 from shared.runtime.metrics import Metrics
+from shared.runtime.telemetry import Traces
+from shared.runtime.tracing import open_traces
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -46,7 +48,8 @@ _log = logs.get(__name__)
 class Answers:
     """Makes an answer of whatever becomes of a question, counts and times it."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, traces: Traces) -> None:
+        self._traces = traces
         self._seconds = metrics.histogram("history_query_seconds", "Time to answer a question.", ("query",))
         self._failures = metrics.counter("history_query_failures", "Questions answered with a code.", ("query", "code"))
         self._running = metrics.gauge(
@@ -59,8 +62,19 @@ class Answers:
 
     async def answer(self, question: StreamMessage[Any], reply: Callable[[StreamMessage[Any]], Awaitable[Any]]) -> Any:
         """Answer with the reply or with why there is none."""
-        query = question.raw_message.subject.rpartition(".")[2]
+        subject: str = question.raw_message.subject
+        query = subject.rpartition(".")[2]
         begun = time.perf_counter()
+        with answering(self._traces, subject, question.headers):
+            return await self._answer(query, question, reply, begun)
+
+    async def _answer(
+        self,
+        query: str,
+        question: StreamMessage[Any],
+        reply: Callable[[StreamMessage[Any]], Awaitable[Any]],
+        begun: float,
+    ) -> Any:
         self._running.inc()
         try:
             return await reply(question)
@@ -95,13 +109,14 @@ class _Answer(BaseMiddleware):
 def build(settings: Settings) -> AsgiFastStream:
     """Wire the service; nothing is opened before its lifespan begins."""
     metrics = Metrics("history")
+    traces = open_traces("history", settings, metrics)
     connection = Connection(access(settings, "history"), "parley-history")
     connection.on_shut_out.append(serve.end)
     broker = open_broker(
         connection,
         apply_types=False,  # questions are decoded into their types by msgspec, once
         serializer=MsgSpecSerializer(),
-        middlewares=[Answers(metrics)],
+        middlewares=[Answers(metrics, traces)],
         graceful_timeout=GRACE_S,
     )
     store = Store(settings.database_url)
@@ -145,6 +160,7 @@ def build(settings: Settings) -> AsgiFastStream:
         finally:
             await health.close()
             await store.close()
+            await traces.close()
 
     return AsgiFastStream(
         broker,

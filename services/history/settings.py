@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from shared.broker.access import BrokerSettings
 from shared.runtime.settings import ProcessSettings, from_env
+from shared.runtime.telemetry import TraceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, BrokerSettings):
+class Settings(ProcessSettings, BrokerSettings, TraceSettings):
     """The settings of one history process."""
 
     database_url: str = field(repr=False, metadata={"secret": True})

@@ -23,7 +23,7 @@ from shared.broker.connection import Connection
 from shared.broker.frame import options
 from shared.broker.lease import Lease
 from shared.broker.pending import pending_messages
-from shared.broker.rpc import FAILED_HEADER
+from shared.broker.rpc import FAILED_HEADER, answering
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.presence import GetPresence, SetPresence
@@ -33,6 +33,8 @@ from shared.runtime import logs, serve
 from shared.runtime.broker_metrics import watch_broker
 from shared.runtime.health import Health, Probe, Unhealthy, routes
 from shared.runtime.metrics import Metrics
+from shared.runtime.telemetry import Traces
+from shared.runtime.tracing import open_traces
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -87,7 +89,8 @@ class Answers:
 class Failures:
     """Makes an answer of why a question has none, and counts it."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, traces: Traces) -> None:
+        self._traces = traces
         self._failures = metrics.counter("presence_query_failures", "Questions answered with a code.", ("code",))
         self._seconds = metrics.histogram("presence_query_seconds", "Time to answer a question, by query.", ("query",))
 
@@ -97,6 +100,10 @@ class Failures:
 
     async def answer(self, question: StreamMessage[Any], reply: Callable[[StreamMessage[Any]], Awaitable[Any]]) -> Any:
         """Answer with the reply or with why there is none."""
+        with answering(self._traces, question.raw_message.subject, question.headers):
+            return await self._answer(question, reply)
+
+    async def _answer(self, question: StreamMessage[Any], reply: Callable[[StreamMessage[Any]], Awaitable[Any]]) -> Any:
         try:
             with self._seconds.labels(question.raw_message.subject.rpartition(".")[2]).time():
                 return await reply(question)
@@ -144,13 +151,14 @@ def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
     """Wire the service; nothing is opened before its lifespan begins."""
     timing = timing or Timing()
     metrics = Metrics("presence")
+    traces = open_traces("presence", settings, metrics)
     connection = Connection(access(settings, "presence"), "parley-presence")
     connection.on_shut_out.append(serve.end)
     broker = LedBroker(
         **options(connection),
         apply_types=False,  # questions are decoded into their types by msgspec, once
         serializer=MsgSpecSerializer(),
-        middlewares=[Failures(metrics)],
+        middlewares=[Failures(metrics, traces)],
         graceful_timeout=GRACE_S,
     )
     lease = Lease(connection, LEASE, secrets.token_hex(8), timing.lease_life_s)
@@ -177,6 +185,7 @@ def build(settings: Settings, timing: Timing | None = None) -> AsgiFastStream:
             finally:
                 running.cancel()
                 await health.close()
+                await traces.close()
 
     return AsgiFastStream(
         broker,

@@ -7,10 +7,11 @@ from shared.broker.access import BrokerSettings
 from shared.broker.lease import LIFE_S as LEASE_LIFE_S
 from shared.contracts.presence import GATEWAY_LIFE_S
 from shared.runtime.settings import ProcessSettings, from_env
+from shared.runtime.telemetry import TraceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, BrokerSettings):
+class Settings(ProcessSettings, BrokerSettings, TraceSettings):
     """The settings of one presence process.
 
     `stream_replicas`: how many nodes of the broker keep the buckets in memory that presence makes again after the

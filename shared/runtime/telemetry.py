@@ -112,14 +112,14 @@ def current() -> Span | None:
 
 
 @contextmanager
-def within(span: Span | None) -> Iterator[None]:
+def within(span: Span | None) -> Iterator[Span | None]:
     """Do the block within a span, and end that; None: just do it."""
     if span is None:
-        yield
+        yield None
         return
     token = _span.set(span)
     try:
-        yield
+        yield span
     except BaseException as error:
         span.end(type(error).__name__)
         raise

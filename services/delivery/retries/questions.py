@@ -1,7 +1,7 @@
 """The questions about entries at the broker: one subscriber each, and every one of them is answered."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -10,11 +10,12 @@ from faststream.nats import NatsBroker
 
 from services.delivery.retries.patience import AWAY
 from services.delivery.retries.redrives import Redrives
-from shared.broker.rpc import FAILED_HEADER
+from shared.broker.rpc import FAILED_HEADER, answering
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.queries import QueryFailed
 from shared.contracts.retries import HellosSaid, ListRetries, ProcessRetries, RetryMessage
+from shared.runtime.telemetry import Traces
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -28,21 +29,33 @@ WAITING: Final = 4096
 log = structlog.get_logger("retries")
 
 
-def serve(broker: NatsBroker, redrives: Redrives) -> None:
+class _Question(NamedTuple):
+    payload: bytes
+    headers: Mapping[str, str]
+
+
+def serve(broker: NatsBroker, redrives: Redrives, traces: Traces) -> None:
     """Subscribe to the questions about entries, and to hellos; of several deliveries one gets each."""
-    _answer(broker, subjects.RETRY_MESSAGE, RetryMessage, redrives.retry_message)
-    _answer(broker, subjects.LIST_RETRIES, ListRetries, redrives.list_retries)
-    _answer(broker, subjects.PROCESS_RETRIES, ProcessRetries, redrives.process_retries)
-    _answer(broker, subjects.HELLOS_SAID, HellosSaid, redrives.on_hellos_said)
+    _answer(broker, traces, subjects.RETRY_MESSAGE, RetryMessage, redrives.retry_message)
+    _answer(broker, traces, subjects.LIST_RETRIES, ListRetries, redrives.list_retries)
+    _answer(broker, traces, subjects.PROCESS_RETRIES, ProcessRetries, redrives.process_retries)
+    _answer(broker, traces, subjects.HELLOS_SAID, HellosSaid, redrives.on_hellos_said)
 
 
-def _answer(broker: NatsBroker, subject: str, question: type[Q], handler: Callable[[Q], Awaitable[R]]) -> None:
+def _answer(
+    broker: NatsBroker, traces: Traces, subject: str, question: type[Q], handler: Callable[[Q], Awaitable[R]]
+) -> None:
     read = msgspec.json.Decoder(question).decode
 
-    async def keep(message: StreamMessage[Any]) -> bytes:
-        return bytes(message.body)  # read below, so that what cannot be read is answered too
+    async def keep(message: StreamMessage[Any]) -> _Question:
+        # read below, so that what cannot be read is answered too
+        return _Question(bytes(message.body), message.headers)
 
-    async def answer(payload: bytes) -> R | Response:
+    async def answer(asked: _Question) -> R | Response:
+        with answering(traces, subject, asked.headers):
+            return await answered(asked.payload)
+
+    async def answered(payload: bytes) -> R | Response:
         try:
             return await handler(read(payload))
         except Refusal as refusal:

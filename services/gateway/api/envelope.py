@@ -4,12 +4,11 @@ import secrets
 from collections.abc import MutableMapping
 from typing import Any, Final
 
-import structlog
-
 from shared.contracts.ids import is_id
-from shared.runtime import clock, logs
+from shared.runtime import clock, logs, telemetry
 from shared.runtime.health import ASGIApp
 from shared.runtime.metrics import Metrics
+from shared.runtime.telemetry import Span, Traces, requested, within
 
 REQUEST_ID: Final = "parley.request_id"
 """The key of the ASGI scope that holds the request's id."""
@@ -41,6 +40,7 @@ DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 PERMISSIONS: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 """What no page of ours ever asks a browser for."""
 
+_PROBED: Final = ("/health/", "/metrics")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = logs.get(__name__)
 
@@ -50,8 +50,9 @@ Message = MutableMapping[str, Any]
 class Envelope:
     """The outermost ASGI application; lifespan and WebSockets pass through untouched."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, is_https: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces, *, is_https: bool) -> None:
         self._app = app
+        self._traces = traces
         self._requests = metrics.counter("http_requests", "HTTP requests answered.", ("method", "route", "status"))
         self._seconds = metrics.histogram("http_request_seconds", "From request to answer.", ("route",))
         fixed = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
@@ -75,11 +76,15 @@ class Envelope:
                 message["headers"] = self._complete(list(message.get("headers", ())), request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        # Whatever a client says of traces: it may not decide what we keep.
+        span = None if scope["path"].startswith(_PROBED) else self._traces.draw("HTTP")
+        with requested(request_id), within(span):
             try:
                 await self._app(scope, receive, send_complete)
             finally:
                 self._count(scope, status, clock.monotonic() - started_s)
+                if span is not None:
+                    _describe(span, scope, status, request_id)
 
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         present = {name.lower(): value for name, value in headers}
@@ -95,12 +100,29 @@ class Envelope:
 
     def _count(self, scope: Any, status: int, seconds: float) -> None:
         route = scope.get("path_template") or "unknown"
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = _method(scope)
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
         is_health = route.startswith("/health/")  # an answer of 503 is what it is for
         if status >= 500 and not is_health:  # noqa: PLR2004 - the server's own errors begin there
             _log.warning("request_failed", method=method, route=route, status=status, seconds=round(seconds, 3))
+
+
+def _method(scope: Any) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _describe(span: Span, scope: Any, status: int, request_id: str) -> None:
+    method, route = _method(scope), scope.get("path_template") or "unknown"
+    span.rename(f"{method} {route}")
+    span.describe(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            telemetry.REQUEST_ID: request_id,
+        }
+    )
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> str:

@@ -18,6 +18,7 @@ from services.history.store.missed import changed_counts, conversations_of, epoc
 from services.history.store.people import acquainted_in_groups, acquainted_in_pairs
 from services.history.store.waiting import attempts, behind, own_messages, recipients_waiting, stored_at
 from shared.database.snapshot import DatabaseAway, Read, Snapshots
+from shared.runtime import telemetry
 
 __all__ = [
     "CONNECTIONS",
@@ -84,7 +85,9 @@ class Store:
         Raises:
             DatabaseAway: the database could not be reached, or did not answer in time.
         """
-        return await self._snapshots.read(reading)
+        span = telemetry.current()
+        with telemetry.within(None if span is None else span.child("read database")):
+            return await self._snapshots.read(reading)
 
     async def close(self) -> None:
         """Close the connections."""
