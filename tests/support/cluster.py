@@ -46,7 +46,8 @@ class Node(NatsServer):
     def join(self, routes: list[int]) -> None:
         """Have it find the others through these ports."""
         listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
-        self._config.write_text(self._config.read_text() + CLUSTER.format(port=self.route_port, routes=listed))
+        with (self.folder / "nats.conf").open("a") as config:
+            config.write(CLUSTER.format(port=self.route_port, routes=listed))
 
     @property
     def is_healthy(self) -> bool:
