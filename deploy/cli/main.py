@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deploy.cli import asyncapi, dead_letters, migrate, queue, restore, up, user
+from deploy.cli import asyncapi, backup, dead_letters, migrate, queue, restore, up, user
 from deploy.cli.output import Refused, complain
 from deploy.cli.settings import load
 from deploy.local.preparation import NotPrepared
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Operate a Parley system. Where it is, the settings say (PARLEY_DATABASE_URL, PARLEY_NATS_URL).",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (up, migrate, restore, queue, dead_letters, user, asyncapi):
+    for command in (up, migrate, backup, restore, queue, dead_letters, user, asyncapi):
         command.add(commands)
     return parser
 

@@ -2,7 +2,12 @@
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+_BAR: Final = 24
+_DRAW_EVERY_S: Final = 0.1
 
 
 class Refused(Exception):
@@ -31,6 +36,31 @@ def show_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> 
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
     for line in lines:
         tell("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+class Progress:
+    """One line on standard error that says how far something is; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._drawn_at = 0.0
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Draw it, ten times a second at most."""
+        now = time.monotonic()
+        if not self._is_shown or now - self._drawn_at < _DRAW_EVERY_S:
+            return
+        self._drawn_at = now
+        share = min(1.0, done / total) if total else 1.0
+        bar = "#" * int(share * _BAR)
+        sys.stderr.write(f"\r\033[K{name:<16} [{bar:.<{_BAR}}] {share:4.0%}  {done:,} of {total:,} rows")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Wipe the line."""
+        if self._is_shown and self._drawn_at:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
 
 
 def confirm(question: str, *, is_sure: bool) -> None:
