@@ -42,12 +42,15 @@ class FailedError(Exception):
 def main() -> int:
     """Do what the command line says; 0 when it was done, or was allowed to be impossible."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.web", description=__doc__)
-    parser.add_argument("task", nargs="?", default="build", choices=("build", "check", "test", "dev"))
+    parser.add_argument("task", nargs="?", default="build", choices=("build", "tools", "check", "test", "dev"))
     parser.add_argument("--if-possible", action="store_true", help="go on without the client where tools are missing")
     arguments = parser.parse_args()
     try:
         if arguments.task == "build":
             _build()
+        elif arguments.task == "tools":
+            with _alone():
+                _tools()
         else:
             _run_script(arguments.task)
     except UnavailableError as missing:
