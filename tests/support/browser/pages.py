@@ -1,6 +1,6 @@
 """What people do on the client's pages, and where they look, by the names that a screen reader says."""
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 from tests.support.browser.people import Person
 
@@ -42,6 +42,7 @@ async def begin_chat(page: Page, person: Person) -> None:
     """Find somebody by their username, and go to the conversation."""
     await page.get_by_label("Search chats and people").fill(person.username)
     await chats(page).get_by_role("button", name=person.username).click()
+    await expect(composer(page)).to_be_visible()
 
 
 def composer(page: Page) -> Locator:
