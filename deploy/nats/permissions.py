@@ -116,6 +116,7 @@ def _of_delivery() -> Permissions:
             subjects.DEAD_DELIVERY,
             _stream("INFO", subjects.DLQ_STREAM),
             # schedules, and the work that they become
+            _stream("INFO", schedules),  # how full it is, for the metrics
             subjects.ALL_RETRIES,
             f"{_API}.CONSUMER.MSG.NEXT.{schedules}.{DUE_CONSUMER}",
             f"$JS.ACK.{schedules}.{DUE_CONSUMER}.>",
