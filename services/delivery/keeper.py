@@ -55,7 +55,11 @@ class Keeper:
             return
         self._others_at_s = time.monotonic() + OTHERS_EVERY_S
         for stream in OTHERS:
-            self.others[stream] = await stream_usage(self._connection, stream)
+            try:
+                self.others[stream] = await stream_usage(self._connection, stream)
+            except BROKER_ERRORS as error:
+                self.others.pop(stream, None)
+                log.debug("stream_not_seen", stream=stream, error=repr(error))
 
     async def _trim(self, state: LogState) -> None:
         keep_from = keep_from_seq(state, self._progress.announced_seq)
