@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, settings: CliSettings) -> int:
     if arguments.check:
         return _show(*asyncio.run(_look(settings, arguments.timeout)), as_json=arguments.json)
     if settings.local.database_url is None:
-        settings.local.home.mkdir(parents=True, exist_ok=True)
+        settings.local.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = asyncio.run(_prepare(settings, arguments.timeout))
     if arguments.json:
         show_json({"revision": state.revision, "broker": "ready"})

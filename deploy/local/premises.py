@@ -26,7 +26,7 @@ def data_directory(settings: Settings) -> Iterator[None]:
         Taken: another system runs in it, or it can't be written.
     """
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # messages are in it
         lock = (settings.home / "launcher.lock").open("w")
     except OSError as error:
         raise Taken(f"{settings.home} can't be used: {error.strerror}. Set PARLEY_DATA_DIR to another place") from error
