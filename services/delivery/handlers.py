@@ -1,8 +1,8 @@
 """What happens to a batch of the log: read its commands, decide and store them in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -12,6 +12,7 @@ from services.delivery.store import Advance, Poisoned, Store
 from shared.broker import dead_letters
 from shared.broker.connection import Connection
 from shared.broker.log import Bundle
+from shared.broker.tuples import reader
 from shared.contracts.commands import KINDS, Command, Origin
 from shared.contracts.ids import LogId
 from shared.runtime.clock import now_ms
@@ -118,7 +119,7 @@ class BatchHandler:
             try:
                 kind, raw_origin, raw_command = _decode_item(raw)
                 origin = _decode_origin(raw_origin)
-                command: Command = _decoders[kind].decode(raw_command)
+                command: Command = _decoders[kind](raw_command)
             except (msgspec.DecodeError, KeyError) as error:
                 await self._bury_raw(bundle, place, bytes(raw), f"cannot be read: {error!r}", log_id, origin)
             else:
@@ -152,8 +153,6 @@ class BatchHandler:
 
 
 _decode_bundle = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_decode_item = msgspec.msgpack.Decoder(_RawItem).decode
-_decode_origin = msgspec.msgpack.Decoder(Origin).decode
-_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
-    kind: msgspec.msgpack.Decoder(command) for kind, command in KINDS.items()
-}
+_decode_item = reader(_RawItem)
+_decode_origin = reader(Origin)
+_decoders: dict[str, Callable[[msgspec.Raw], Command]] = {kind: reader(command) for kind, command in KINDS.items()}

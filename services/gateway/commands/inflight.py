@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import msgspec
-
 from services.gateway.commands.pending import NOT_DURABLE, Sending, refusal_of
+from shared.broker.tuples import list_reader
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import MessageId, UserId
@@ -17,7 +16,7 @@ QUEUED_AFTER_S: Final = 2.0
 ASK_AFTER_S: Final = 5.0
 GIVE_UP_AFTER_S: Final = 600.0
 
-_decode = msgspec.msgpack.Decoder(list[Answer]).decode
+_decode = list_reader(Answer)
 _CONFLICT: Final = "This id was used for another request. Use a new id for a new message."
 
 

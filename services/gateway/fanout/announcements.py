@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import msgspec
-
 from services.gateway.protocol.outbound import with_id
 from shared.broker.connection import BROKER_ERRORS, Connection
+from shared.broker.tuples import list_reader
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Announcement
@@ -16,7 +15,7 @@ from shared.runtime.metrics import Metrics
 
 FLUSH_S: Final = 5.0
 
-_decode = msgspec.msgpack.Decoder(list[Announcement]).decode
+_decode = list_reader(Announcement)
 _AWAY: Final = "The broker can't be reached right now. Try again."
 _PREFIX: Final = subjects.announcements(0).removesuffix("0")
 
