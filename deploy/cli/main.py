@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deploy.cli import asyncapi, backup, dead_letters, migrate, queue, restore, up, user
+from deploy.cli import asyncapi, backup, dead_letters, doctor, init, migrate, queue, restore, up, user
 from deploy.cli.output import Refused, complain
 from deploy.cli.settings import load
 from deploy.local.preparation import NotPrepared
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logs.configure("cli", json=False, level="critical")  # what goes wrong is told once, by the command
     try:
-        code: int = arguments.run(arguments, load())
+        code: int = arguments.run(arguments, load() if arguments.needs_settings else None)
     except SettingsError as refusal:
         complain(str(refusal))
         return _MISUSED
@@ -40,8 +40,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="parley",
         description="Operate a Parley system. Where it is, the settings say (PARLEY_DATABASE_URL, PARLEY_NATS_URL).",
     )
+    parser.set_defaults(needs_settings=True)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (up, migrate, backup, restore, queue, dead_letters, user, asyncapi):
+    for command in (init, up, doctor, migrate, backup, restore, queue, dead_letters, user, asyncapi):
         command.add(commands)
     return parser
 

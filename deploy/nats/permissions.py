@@ -182,13 +182,11 @@ def _with_inbox(role: Role, permissions: Permissions) -> Permissions:
     )
 
 
-PERMISSIONS: Final[Mapping[Role, Permissions]] = {
-    role: _with_inbox(role, permissions)
-    for role, permissions in {
-        "gateway": _of_gateway(),
-        "delivery": _of_delivery(),
-        "history": _of_history(),
-        "presence": _of_presence(),
-        "operator": _of_operator(),
-    }.items()
+_OWN: Final[Mapping[Role, Permissions]] = {
+    "gateway": _of_gateway(),
+    "delivery": _of_delivery(),
+    "history": _of_history(),
+    "presence": _of_presence(),
+    "operator": _of_operator(),
 }
+PERMISSIONS: Final[Mapping[Role, Permissions]] = {role: _with_inbox(role, _OWN[role]) for role in ROLES}

@@ -25,15 +25,28 @@ jetstream {{
 class NatsServer:
     """One broker: the same ports and the same store over all its lives."""
 
-    def __init__(self, folder: Path) -> None:
-        """Choose ports and write the config into `folder`; nothing is started yet."""
+    def __init__(self, folder: Path, *, additions: str = "", config: Path | None = None) -> None:
+        """Choose ports and write the config into `folder`, `additions` at its end; nothing is started yet.
+
+        Or run with the `config` of an installation: its ports are then said on the command line, and its store must
+        be `jetstream` in `folder`.
+        """
         self.folder = folder
         self.port = free_ports(2)
         self.monitor_port = self.port + 1
         self.store = folder / "jetstream"
         self.log = folder / "nats.log"
-        self._config = folder / "nats.conf"
-        self._config.write_text(CONFIG.format(port=self.port, monitor_port=self.monitor_port, store=self.store))
+        self._argv: tuple[str, ...]
+        if config is None:
+            config = folder / "nats.conf"
+            own = CONFIG.format(port=self.port, monitor_port=self.monitor_port, store=self.store)
+            config.write_text(own + additions)
+            self._argv = ("-c", str(config))
+        else:
+            self._argv = (
+                "-c", str(config), "--name", f"tests-{self.port}", "--addr", "127.0.0.1", "--port", str(self.port),
+                "--http_port", str(self.monitor_port),
+            )  # fmt: skip
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,7 +67,7 @@ class NatsServer:
 
     def start(self) -> None:
         """Start it and wait until it accepts clients (its JetStream is ready before that)."""
-        self._child = spawn([nats_server_binary(), "-c", str(self._config)], log=self.log)
+        self._child = spawn([nats_server_binary(), *self._argv], log=self.log)
         wait_until(self._greets, child=self._child, log=self.log, what="nats-server")
 
     def kill(self) -> None:
@@ -69,6 +82,10 @@ class NatsServer:
         """Kill it if it runs, and start it again on the same store."""
         self.kill()
         self.start()
+
+    def reload(self) -> None:
+        """Have it read its config again."""
+        self._running().send_signal(signal.SIGHUP)
 
     def wipe(self) -> None:
         """Delete the store of a stopped server: the broker that came back without its memory."""
