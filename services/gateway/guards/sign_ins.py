@@ -197,14 +197,15 @@ async def create_accounts(
         new_sign_in(user, "token", "made by an operator", token, now_ms)
         for user, token in zip(users, tokens, strict=True)
     ]
-    password_hash = "" if password is None else await _hashed(domain.password(password))
+    password_hash = "" if password is None else await hash_password(domain.password(password))
     async with Accounts(database_url) as accounts:
         if not await accounts.add_with_tokens(users, sign_ins, now_ms, password_hash):
             raise Refusal(Code.USERNAME_TAKEN, "One of these usernames is taken; nothing was made.")
     return [token.text for token in tokens]
 
 
-async def _hashed(password: str) -> str:
+async def hash_password(password: str) -> str:
+    """Hash one password as a gateway with default settings does, in a command."""
     costs = {"time_cost": Settings.argon2_time_cost, "memory_kib": Settings.argon2_memory_kib}
     async with Passwords(threads=1, waiting=0, **costs) as passwords:
         return await passwords.hash(password)
