@@ -27,6 +27,7 @@ from services.gateway.guards.gate import Gate
 from services.gateway.guards.passwords import Passwords
 from services.gateway.guards.profiles import Profiles
 from services.gateway.guards.proofs import Proofs
+from services.gateway.guards.proxies import BehindProxies
 from services.gateway.guards.retry_rates import RetryRates
 from services.gateway.guards.revocations import Revocations
 from services.gateway.guards.sign_ins import Rules, SignIns
@@ -160,7 +161,8 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
         client=web,
         max_body_bytes=settings.limit_frame_bytes,
     )
-    return Gateway(Envelope(app, metrics, traces, is_https=settings.is_https), opened.drain)
+    whole = Envelope(app, metrics, traces, is_https=settings.is_https)
+    return Gateway(BehindProxies(whole, settings.trusted_networks), opened.drain)
 
 
 async def main() -> None:

@@ -1,6 +1,8 @@
 """What an operator may set about the gateway: the only reader of its environment."""
 
+import ipaddress
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -11,6 +13,8 @@ from shared.contracts.retries import RetrySettings
 from shared.runtime.settings import ProcessSettings, from_env
 from shared.runtime.telemetry import TraceSettings
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _LIMIT = "limit_"
 
 
@@ -18,18 +22,33 @@ def _at_least(default: int, low: int, high: int | None = None) -> Any:
     return field(default=default, metadata={"min": low} | ({} if high is None else {"max": high}))
 
 
+def networks_in(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read networks as an operator writes them.
+
+    Raises:
+        ValueError: one is none; the text says what to write.
+    """
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        problem = f"networks in CIDR notation, such as 10.0.0.0/8, separated by commas ({error})"
+        raise ValueError(problem) from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(ProcessSettings, BrokerSettings, RetrySettings, TraceSettings):
     """The gateway's settings; each is `PARLEY_` and its name in capitals.
 
     `public_url`: where people reach this gateway; https turns on `Secure` and `__Host-`. `origins`: the web pages
-    that may call it, exactly as a browser writes them. `rate_limits` off is for load tests only. The argon2 bounds
-    are OWASP's minimum. Limits are those of the protocol page, section 3.
+    that may call it, exactly as a browser writes them. `trusted_proxies`: networks whose word counts on who stands
+    behind them; without any, an address is that of the connection. `rate_limits` off is for load tests only. The
+    argon2 bounds are OWASP's minimum. Limits are those of the protocol page, section 3.
     """
 
     database_url: str = field(repr=False, metadata={"secret": True})
     public_url: str = ""
     origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = field(default=(), metadata={"check": networks_in})
     registration: Literal["open", "invite", "closed"] = "open"
     rate_limits: bool = True
     announce_shards: int = _at_least(1, 1)
@@ -68,6 +87,11 @@ class Settings(ProcessSettings, BrokerSettings, RetrySettings, TraceSettings):
             parts = urlsplit(self.public_url)
             return frozenset({f"{parts.scheme}://{parts.netloc}"})
         return frozenset(f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost"))
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The networks of the trusted proxies."""
+        return networks_in(self.trusted_proxies)
 
     @property
     def session_life(self) -> timedelta:

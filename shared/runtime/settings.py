@@ -48,7 +48,8 @@ def from_env(cls: type[_T], environ: Mapping[str, str]) -> _T:
     """Fill a frozen dataclass from the environment.
 
     The field `nats_url` is read from `PARLEY_NATS_URL`; `metadata={"env": "PARLEY_OTHER"}` names
-    another variable, `metadata={"min": ..., "max": ...}` bounds a number. A variable that is
+    another variable, `metadata={"min": ..., "max": ...}` bounds a number, `metadata={"check": f}` has
+    `f(value)` raise a ValueError that says what to write instead. A variable that is
     empty counts as not set, as Compose files write it. Known types: str, int, float, bool, Path,
     Literal of strings, tuple[str, ...] (comma-separated) and `X | None`.
 
@@ -80,6 +81,7 @@ def from_env(cls: type[_T], environ: Mapping[str, str]) -> _T:
         try:
             value = _parse(hints[field.name], text)
             _check_bounds(value, field.metadata)
+            field.metadata.get("check", _nothing)(value)
         except ValueError as refusal:
             wanted = str(refusal) or _expected(hints[field.name])
             shown = "a secret that can't be used" if is_secret else repr(text)
@@ -105,9 +107,7 @@ def _secret(name: str, text: str, environ: Mapping[str, str]) -> str:
         try:
             text = Path(path).read_text().strip()
         except OSError as error:
-            problem = (
-                f"{name}_FILE is {path!r}, which can't be read: {error.strerror}."
-            )
+            problem = f"{name}_FILE is {path!r}, which can't be read: {error.strerror}."
             raise ValueError(problem) from error
         if not text:
             problem = f"{name}_FILE is {path!r}, which is empty: make the secrets with `parley init`."
@@ -181,6 +181,10 @@ def _check_bounds(value: object, metadata: Mapping[str, Any]) -> None:
         else:
             message = f"a number from {low} to {high}"
         raise ValueError(message)
+
+
+def _nothing(_value: object) -> None:
+    """Check nothing more."""
 
 
 def _expected(kind: Any) -> str:

@@ -133,6 +133,26 @@ async def test_a_claimed_address_is_not_believed(gateway: RunningGateway) -> Non
     assert statuses == [401] * 10 + [429] * 2
 
 
+async def test_behind_a_trusted_proxy_people_are_told_apart(sqlite_url: str, nats_url: str) -> None:
+    wrong = ANN | {"password": "wrong-wrong"}
+    async with prepared_gateway(sqlite_url, nats_url, trusted_proxies=("127.0.0.1/32",)) as gateway:
+        async with gateway.browser() as proxy:
+            by_person = {"x-forwarded-for": "192.0.2.1"}
+            statuses = [(await proxy.post(LOGIN, json=wrong, headers=by_person)).status_code for _ in range(11)]
+            assert statuses == [401] * 10 + [429]
+            liar = {"x-forwarded-for": "192.0.2.77, 192.0.2.1"}
+            problem_of(await proxy.post(LOGIN, json=wrong, headers=liar), 429, "rate_limited")
+            problem_of(
+                await proxy.post(LOGIN, json=wrong, headers={"x-forwarded-for": "192.0.2.2"}), 401, "unauthenticated"
+            )
+        async with gateway.browser(address="127.0.0.2") as stranger:
+            statuses = []
+            for number in range(11):
+                claimed = {"x-forwarded-for": f"192.0.2.{number + 10}"}
+                statuses.append((await stranger.post(LOGIN, json=wrong, headers=claimed)).status_code)
+            assert statuses == [401] * 10 + [429]
+
+
 async def test_rate_limits_can_be_switched_off(sqlite_url: str, nats_url: str) -> None:
     async with prepared_gateway(sqlite_url, nats_url, rate_limits=False) as gateway, gateway.browser() as browser:
         for _ in range(15):

@@ -41,6 +41,14 @@ def test_the_limits_are_those_of_the_protocol_page() -> None:
     assert settings(LIMIT_CONTENT_CHARS="99", RATE_LIMITS="off").limits()["content_chars"] == 99
 
 
+def test_proxies_are_trusted_by_network_and_nobody_is_by_default() -> None:
+    assert settings().trusted_networks == ()
+    named = settings(TRUSTED_PROXIES="10.1.0.0/16, fd00::/8,192.0.2.7").trusted_networks
+    assert [str(network) for network in named] == ["10.1.0.0/16", "fd00::/8", "192.0.2.7/32"]
+    with pytest.raises(SettingsError, match=r"10\.0\.0\.0/8"):
+        settings(TRUSTED_PROXIES="everybody")
+
+
 def test_a_password_hash_below_the_accepted_minimum_cannot_be_set() -> None:
     with pytest.raises(SettingsError) as refused:
         settings(ARGON2_MEMORY_KIB="1024", ARGON2_TIME_COST="1", REGISTRATION="perhaps")

@@ -49,7 +49,7 @@ def decode(body: bytes, wanted: Any) -> Any:
 
 
 def address_of(request: Asking) -> str:
-    """Tell from where a request comes: the peer of its connection; no header is believed."""
+    """Tell from where a request comes: the peer of its connection, or whom a trusted proxy names."""
     return request.client.host if request.client else "unknown"
 
 
