@@ -56,6 +56,8 @@ def _read(bucket: str) -> str:
     return f"{_API}.DIRECT.GET.{stream_of(bucket)}"
 
 
+_REACHED: Final = _stream("INFO", subjects.CHAT_STREAM)
+"""What everybody asks each second where there are several nodes: whether the log can be reached over this one."""
 _ANNOUNCEMENTS: Final = _any(subjects.announcements(0))
 _TYPING: Final = _any(subjects.typing(0))
 _ANSWERS: Final = subjects.answers(GatewayId(_ANY))
@@ -127,13 +129,14 @@ def _of_delivery() -> Permissions:
 
 
 def _of_history() -> Permissions:
-    return Permissions(publishes=(), hears=(_RPC_HISTORY,), answers=True)
+    return Permissions(publishes=(_REACHED,), hears=(_RPC_HISTORY,), answers=True)
 
 
 def _of_presence() -> Permissions:
     sessions, leases = stream_of(subjects.PRESENCE_BUCKET), stream_of(subjects.LEASES_BUCKET)
     return Permissions(
         publishes=(
+            _REACHED,
             _PRESENCE_OF,
             subjects.PRESENCE_RESET,
             # whom a killed gateway left behind, what is kept of everybody, and who leads
