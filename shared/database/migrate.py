@@ -37,7 +37,7 @@ def upgrade_within(connection: sa.Connection, revision: str = HEAD) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     if _is_to_be_upgraded(connection):
-        command.upgrade(_config(connection, is_within=True), revision)
+        command.upgrade(config_for(connection, is_within=True), revision)
 
 
 async def _over(url: str, work: Callable[[sa.Connection], None]) -> None:
@@ -63,7 +63,7 @@ def _upgrade(connection: sa.Connection, revision: str) -> None:
     is_to_be_upgraded = _is_to_be_upgraded(connection)
     connection.commit()
     if is_to_be_upgraded:
-        command.upgrade(_config(connection, is_within=False), revision)
+        command.upgrade(config_for(connection, is_within=False), revision)
 
 
 def _is_to_be_upgraded(connection: sa.Connection) -> bool:
@@ -73,7 +73,8 @@ def _is_to_be_upgraded(connection: sa.Connection) -> bool:
     return not state.is_newer
 
 
-def _config(connection: sa.Connection, *, is_within: bool) -> Config:
+def config_for(connection: sa.Connection, *, is_within: bool) -> Config:
+    """Tell Alembic where the migrations are, and what they run over; `is_within`: the caller's transaction."""
     config = Config(attributes={"connection": connection, "is_within": is_within})
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")

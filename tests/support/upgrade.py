@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import pytest
@@ -23,6 +23,8 @@ from shared.database.engine import open_engine
 from tests.support.children import spawn, stop, wait_until
 from tests.support.ports import free_ports
 from tests.support.processes import ROOT, SERVICES, START_S, STOP_S
+
+T = TypeVar("T")
 
 Rows = Sequence[Sequence[Any]]
 MIGRATIONS = "shared/database/migrations/versions"
@@ -105,6 +107,8 @@ class Services:
 
 def previous_commit() -> str:
     """Name the commit before this one; skips where there is no history."""
+    if Path(_git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+        pytest.skip(f"no previous version to upgrade from: {ROOT} is no checkout, but lies in one of something else")
     return _commit("HEAD~1")
 
 
@@ -137,20 +141,29 @@ def unpack(commit: str, folder: Path) -> Path:
     return folder
 
 
-def run_sql(url: str, *statements: str) -> Rows:
-    """Run statements in one transaction, whatever the program thinks of the schema; the rows of the last, if any."""
+def in_database(url: str, work: Callable[[sa.Connection], T]) -> T:
+    """Do something in one transaction, whatever the program thinks of the schema."""
 
-    async def run() -> Rows:
+    async def run() -> T:
         engine = open_engine(url, "writer", pool_size=1)
         try:
             async with engine.begin() as connection:
-                for statement in statements:
-                    result = await connection.execute(sa.text(statement))
-                return result.all() if result.returns_rows else ()
+                return await connection.run_sync(work)
         finally:
             await engine.dispose()
 
     return asyncio.run(run())
+
+
+def run_sql(url: str, *statements: str) -> Rows:
+    """Run statements in one transaction; return the rows of the last, if it has any."""
+
+    def run(connection: sa.Connection) -> Rows:
+        for statement in statements:
+            result = connection.execute(sa.text(statement))
+        return result.all() if result.returns_rows else ()
+
+    return in_database(url, run)
 
 
 def _commit(name: str) -> str:

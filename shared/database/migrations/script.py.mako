@@ -16,8 +16,3 @@ depends_on = None
 def upgrade() -> None:
     """Expand the schema; nothing that running services use is taken away here."""
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    """Take it back."""
-    ${downgrades if downgrades else "pass"}
