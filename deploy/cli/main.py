@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deploy.cli import asyncapi, backup, dead_letters, doctor, init, migrate, queue, restore, up, user
+from deploy.cli import asyncapi, backup, dead_letters, doctor, init, migrate, queue, restore, stats, up, user
 from deploy.cli.output import Refused, complain
 from deploy.cli.settings import load
 from deploy.local.preparation import NotPrepared
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(needs_settings=True)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (init, up, doctor, migrate, backup, restore, queue, dead_letters, user, asyncapi):
+    for command in (init, up, doctor, migrate, backup, restore, queue, dead_letters, user, stats, asyncapi):
         command.add(commands)
     return parser
 
