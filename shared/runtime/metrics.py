@@ -47,6 +47,7 @@ class Metrics:
         self._fill = self.gauge(
             "fill_ratio", "How full what is bounded is, from 0 to 1, by its metric and kind.", ("what", "kind")
         )
+        self._capacity = self.gauge("capacity", "How much there may be of what is bounded, by its metric.", ("what",))
         self._shed = self.counter(
             "shed", "Work refused or dropped, because something was full or came too often, by what.", ("what",)
         )
@@ -72,8 +73,9 @@ class Metrics:
         return Histogram(_PREFIX + name, help, labels, registry=self._registry, buckets=buckets)
 
     def bounded(self, name: str, help: str, *, limit: float, now: Callable[[], float], kind: Kind = "queue") -> None:  # noqa: A002 - prometheus' own word
-        """Make a gauge of something that has a limit; how full it is stands in `parley_fill_ratio` too."""
-        self.gauge(name, f"{help} At most {limit:,.0f}.").set_function(now)
+        """Make a gauge of something that has a limit, which is told too, and how full it is."""
+        self.gauge(name, help).set_function(now)
+        self._capacity.labels(name).set(limit)
         self._fill.labels(name, kind).set_function(lambda: now() / limit)
 
     def sheds(self, what: str) -> Counter:

@@ -106,3 +106,25 @@ async def test_head_has_no_body_and_other_methods_are_refused() -> None:
     status, headers, _ = await get(live, "POST")
     assert status == 405
     assert headers[b"allow"] == b"GET, HEAD"
+
+
+async def test_metrics_tell_readiness_and_how_full_what_is_bounded_is() -> None:
+    metrics = Metrics("sample")
+    metrics.bounded("work", "Work that waits.", limit=8, now=lambda: 2)
+    metrics.sheds("work").inc(3)
+    metrics.gauge_by("lag", "How far behind, by partition.", "partition", lambda: {"0": 5, "1": 0})
+    metrics.counter_read("turns", "Turns taken.", lambda: 7)
+    apps = dict(routes(Health([Probe("database", away), Probe("broker", fine)]), metrics))
+    body = (await get(apps["/metrics"]))[2].decode()
+    for line in (
+        "parley_ready 0.0",
+        'parley_check_ok{check="broker"} 1.0',
+        'parley_check_ok{check="database"} 0.0',
+        "parley_work 2.0",
+        'parley_capacity{what="work"} 8.0',
+        'parley_fill_ratio{kind="queue",what="work"} 0.25',
+        'parley_shed_total{what="work"} 3.0',
+        'parley_lag{partition="0"} 5.0',
+        "parley_turns_total 7.0",
+    ):
+        assert f"\n{line}\n" in body, line
