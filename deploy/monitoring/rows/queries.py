@@ -1,0 +1,19 @@
+"""What many panels ask for in the same way."""
+
+from typing import Final
+
+FAILED: Final = 'status=~"5..", route!~"/health/.*"'
+"""HTTP requests that we did not answer well; an answer of 503 is what health is for."""
+ASKED: Final = 'route!~"/health/.*|/metrics"'
+"""HTTP requests of people and programs."""
+
+
+def rate(selector: str, by: str = "") -> str:
+    """Ask for the rate of a counter, a second, of all replicas together."""
+    return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
+
+
+def quantile(share: float, histogram: str, by: str = "", among: str = "") -> str:
+    """Ask for what a share of observations stays under."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket{{{among}}}[$__rate_interval])))"
