@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -36,6 +37,7 @@ class Deployment:
     def __init__(self, url: str) -> None:
         """Remember the gateway's address, such as `http://127.0.0.1:8080`."""
         self.url = url.rstrip("/")
+        self._trusted = ssl.create_default_context()  # by this machine; SSL_CERT_FILE names others
         self.http = self.browser()
         self._run = secrets.token_hex(4)
 
@@ -68,7 +70,7 @@ class Deployment:
 
     def browser(self) -> httpx.AsyncClient:
         """Make an HTTP client with its own cookie jar; the caller closes it."""
-        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False, verify=self._trusted)
 
     def fresh_name(self, word: str) -> str:
         """Make up a username nobody has: the word, this run, and a random end."""
