@@ -5,7 +5,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/browser/"
 KILLS = ("tests/e2e/test_kill.py", "tests/service/test_two_deliveries.py")
-PRODUCT = "tests/e2e/"
+PRODUCT = ("tests/e2e/", "tests/monitoring/")
 GREEDY = (
     "tests/e2e/test_smoke.py",
     "tests/e2e/test_bench.py",
@@ -35,7 +35,7 @@ def lane(nodeid: str) -> str:
     """Tell with which others a test stays together."""
     if nodeid.startswith(BROWSER):
         return "browser"
-    return "product" if nodeid.startswith((*KILLS, PRODUCT)) else nodeid.partition("::")[0]
+    return "product" if nodeid.startswith((*KILLS, *PRODUCT)) else nodeid.partition("::")[0]
 
 
 def arrange(items: list[pytest.Item]) -> None:
