@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.util import await_only
 
 from shared.database import tables
 from shared.database.archive import Archive, BrokenBackup, Column, Kind, NewerBackup
@@ -113,11 +114,15 @@ def _load(
     connection: sa.Connection, archive: Archive, name: str, columns: Sequence[Column], progress: Progress | None
 ) -> None:
     connection.execute(sa.delete(sa.table(name)))  # what a migration put in
-    target = sa.table(name, *(sa.column(column.name, _TYPES[column.kind]) for column in columns))
     names = [column.name for column in columns]
+    target = sa.table(name, *(sa.column(column.name, _TYPES[column.kind]) for column in columns))
     done, total = 0, archive.manifest.tables[name].rows
     for page in archive.pages(name):
-        connection.execute(sa.insert(target), [dict(zip(names, row, strict=True)) for row in page])
+        if connection.dialect.name == "postgresql":  # COPY is several times as fast as INSERT
+            driver: Any = connection.connection.driver_connection
+            await_only(driver.copy_records_to_table(name, records=page, columns=names))
+        else:
+            connection.execute(sa.insert(target), [dict(zip(names, row, strict=True)) for row in page])
         done += len(page)
         if progress is not None:
             progress(name, done, total)
