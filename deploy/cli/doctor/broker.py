@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import nkeys
 from nats.aio.client import Client
 
 from deploy.cli.doctor.findings import Finding, fail, fine, skip, warn
@@ -17,6 +16,7 @@ from deploy.cli.doctor.ports import START, runs_here
 from deploy.cli.doctor.settings import Told
 from deploy.cli.doctor.threads import in_thread
 from deploy.cli.doctor.versions import OLDEST_NATS, read, said
+from deploy.nats.keys import public_key
 from shared.broker.access import Access
 from shared.broker.connection import BROKER_ERRORS, Connection
 
@@ -239,6 +239,8 @@ async def _connected(way: Access, servers: list[str], complaints: list[str]) -> 
         async with asyncio.timeout(_STEP_S * 1.5):
             await client.connect(servers, nkeys_seed_str=way.nkey or None, tls=way.tls, **options)
     except BROKER_ERRORS as error:
+        with suppress(*BROKER_ERRORS):
+            await client.close()  # which stands open where it was not let in
         if any("authorization" in str(each).lower() for each in (error, *complaints)):
             if not way.nkey:
                 raise Unreached(
@@ -258,9 +260,9 @@ async def _connected(way: Access, servers: list[str], complaints: list[str]) -> 
 
 def _check_seed(seed: str) -> None:
     try:
-        nkeys.from_seed(bytearray(seed.encode()))
-    except (nkeys.NkeysError, ValueError) as error:
+        public_key(seed)
+    except ValueError as error:
         raise Unreached(
-            f"what PARLEY_NATS_NKEY holds is no nkey's seed ({type(error).__name__})",
+            "what PARLEY_NATS_NKEY holds is no nkey's seed",
             "a seed begins with SU: `parley init` makes one, PARLEY_NATS_NKEY_FILE names its file",
         ) from error

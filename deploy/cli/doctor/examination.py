@@ -7,7 +7,7 @@ from typing import Final, Generic, Self, TypeVar
 
 from deploy.cli.doctor.findings import Finding, fail
 
-TIMEOUT_S: Final = 8.0
+TIMEOUT_S: Final = 7.0
 """After so long an examination is over, whatever is still being looked at."""
 
 T = TypeVar("T")

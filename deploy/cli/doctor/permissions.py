@@ -14,6 +14,7 @@ from shared.contracts import subjects
 NAME: Final = "broker key"
 _ANSWER_S: Final = 1.5
 _SETTLE_S: Final = 0.2
+_SHOWN: Final = 3
 _NOT_JSON: Final = b"?"
 """Refused by the broker before it does anything, but after it has looked at who asks."""
 
@@ -43,11 +44,11 @@ async def check(reached: Reached) -> list[Finding]:
     denied = [said for said in reached.complaints[before:] if "permissions violation" in said.lower()]
     if denied:
         wanted = [subject for subject, _ in _HARMLESS if any(f'"{subject.lower()}"' in said.lower() for said in denied)]
-        what = ", ".join(wanted) or denied[0]
+        what = ", ".join(wanted[:_SHOWN]) + (" and others" if len(wanted) > _SHOWN else "") if wanted else denied[0]
         return [
             fail(
                 NAME,
-                f"the broker denies {len(denied)} of {len(_HARMLESS)} things that the commands need: {_short(what)}",
+                f"the broker denies {len(denied)} of {len(_HARMLESS)} things that the commands need: {what}",
                 "use the operator's key (PARLEY_NATS_NKEY_FILE=./secrets/nats_operator.nk), or give this one its "
                 "permissions, as ./secrets/nats_users.conf has them",
             )
@@ -71,7 +72,3 @@ async def _is_answered(connection: Connection, subject: str, payload: bytes) -> 
     except BROKER_ERRORS:
         return False
     return True
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:199]}…"  # noqa: PLR2004 - a line or two

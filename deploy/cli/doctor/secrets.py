@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import nkeys
-
 from deploy.cli.doctor.findings import Finding, fail, fine, skip, warn
 from deploy.cli.doctor.place import others_can
 from deploy.cli.doctor.settings import Told
 from deploy.cli.doctor.threads import in_thread
+from deploy.nats.keys import public_key
+from deploy.nats.permissions import ROLES
 
 NAME: Final = "secrets"
 FOLDER: Final = Path("secrets")
-SEEDS: Final = tuple(f"nats_{role}.nk" for role in ("gateway", "delivery", "history", "presence", "operator"))
+SEEDS: Final = tuple(f"nats_{role}.nk" for role in ROLES)
 USERS: Final = "nats_users.conf"
 FILES: Final = (*SEEDS, USERS, "nats_cluster.conf", "postgres_password", "database_url", "grafana_password")
 """What `parley init` makes."""
@@ -56,7 +56,11 @@ def of_folder(folder: Path) -> list[Finding]:
     lacking = [name for name in FILES if not (folder / name).is_file() or not (folder / name).stat().st_size]
     if lacking:
         findings.append(
-            fail(NAME, f"./{folder} lacks {', '.join(lacking)}", "`parley init` makes what is missing, and only that")
+            fail(
+                NAME,
+                f"./{folder} lacks {', '.join(lacking)}",
+                "`parley init --refresh` makes what is missing, and only that",
+            )
         )
     return findings + _of_keys(folder) + _of_password(folder)
 
@@ -68,15 +72,17 @@ def _of_keys(folder: Path) -> list[Finding]:
         if not (seed := _read(folder / name)):
             continue
         try:
-            public = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
-        except (nkeys.NkeysError, ValueError):
+            public = public_key(seed)
+        except ValueError:
             findings.append(
                 fail(NAME, f"{folder / name} holds no nkey's seed", f"`parley init --rotate {Path(name).stem}`")
             )
             continue
         if users and public not in users:
             seen = f"the key in {folder / name} is not among the broker's users in {folder / USERS}"
-            findings.append(fail(NAME, seen, "make both anew (`parley init --rotate`), then restart the broker"))
+            findings.append(
+                fail(NAME, seen, "`parley init --refresh` writes it there; then have the broker read it again")
+            )
     return findings
 
 
