@@ -16,13 +16,18 @@ class FailedError(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One sub-check of a row; `needs_limits` where it is about a rate limit, `is_long` where it takes minutes."""
+    """One sub-check of a row.
+
+    `needs_limits`: it is about a rate limit. `needs_services`: it asks a service behind the gateway. `is_long`: it
+    takes minutes.
+    """
 
     name: str
     body: Body
     timeout_s: float
     needs_limits: bool
     is_long: bool
+    needs_services: bool = False
 
 
 @dataclass
@@ -33,12 +38,18 @@ class Lane:
     checks: list[Check] = field(default_factory=list)
 
     def check(
-        self, name: str, *, timeout_s: float = 20.0, needs_limits: bool = False, is_long: bool = False
+        self,
+        name: str,
+        *,
+        timeout_s: float = 20.0,
+        needs_limits: bool = False,
+        is_long: bool = False,
+        needs_services: bool = False,
     ) -> Callable[[Body], Body]:
         """Add the decorated coroutine under `name`."""
 
         def add(body: Body) -> Body:
-            self.checks.append(Check(f"{self.name}: {name}", body, timeout_s, needs_limits, is_long))
+            self.checks.append(Check(f"{self.name}: {name}", body, timeout_s, needs_limits, is_long, needs_services))
             return body
 
         return add

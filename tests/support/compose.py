@@ -155,9 +155,9 @@ class Project:
         """Start what was stopped."""
         self.compose("start", *services)
 
-    def exec(self, service: str, *command: str, index: int = 1) -> str:
+    def exec(self, service: str, *command: str, index: int | None = None) -> str:
         """Run a command inside a container that runs; return what it printed."""
-        return self.compose("exec", "--no-TTY", f"--index={index}", service, *command)
+        return self.compose("exec", "--no-TTY", *_one(index), service, *command)
 
     def run(self, service: str, *command: str) -> str:
         """Run a one-shot container, such as `cli`; return what it printed."""
@@ -168,9 +168,9 @@ class Project:
         last = [] if tail is None else ["--tail", str(tail)]
         return self.compose("logs", "--no-color", *last, *services)
 
-    def port(self, service: str = "gateway", private: int = 8080, *, index: int = 1) -> int:
+    def port(self, service: str = "gateway", private: int = 8080, *, index: int | None = None) -> int:
         """Return the port of this machine that leads to a container's."""
-        return int(self.compose("port", f"--index={index}", service, str(private)).strip().rpartition(":")[2])
+        return int(self.compose("port", *_one(index), service, str(private)).strip().rpartition(":")[2])
 
     def containers(self, *services: str, every: bool = False) -> list[str]:
         """Return the ids of the containers of these services, or of all; `every`: also of those that have ended."""
@@ -181,6 +181,18 @@ class Project:
         (found,) = inspect(*self.containers(service, every=True))
         state: dict[str, Any] = found["State"]
         return state
+
+    def memory(self) -> dict[str, str]:
+        """Tell how much memory each container uses, by its name."""
+        told = docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *self.containers())
+        used = dict(line.split()[:2] for line in told.splitlines())
+        return {name.removeprefix(f"{self.name}-").removesuffix("-1"): used[name] for name in sorted(used)}
+
+    def is_healthy(self, *services: str) -> bool:
+        """Tell whether there are containers of these services, or of all, and each with a health check is healthy."""
+        found = [each["State"] for each in inspect(*self.containers(*services, every=True))]
+        checked = [state for state in found if "Health" in state]
+        return bool(checked) and all(state["Running"] and state["Health"]["Status"] == "healthy" for state in checked)
 
     def kill(self, service: str) -> None:
         """End all containers of a service with SIGKILL, as a crash does; return when the engine has started them again.
@@ -209,11 +221,7 @@ class Project:
             ComposeError: one is not in time.
         """
         deadline = time.monotonic() + timeout_s
-        while True:
-            found = [each["State"] for each in inspect(*self.containers(*services, every=True))]
-            checked = [state for state in found if "Health" in state]
-            if checked and all(state["Running"] and state["Health"]["Status"] == "healthy" for state in checked):
-                return
+        while not self.is_healthy(*services):
             if time.monotonic() > deadline:
                 raise ComposeError(f"not healthy: {self.compose('ps', '--all')}\n{self.logs(tail=40)}")
             time.sleep(0.1)
@@ -245,6 +253,11 @@ class Project:
             "PARLEY_ENV_FILE": str(self._settings_file),
             "PARLEY_NOFILE": str(most if files == resource.RLIM_INFINITY else min(files, most)),
         }
+
+
+def _one(index: int | None) -> list[str]:
+    """Choose one of several containers; without an index it is any: the first may be gone after a scaling down."""
+    return [] if index is None else [f"--index={index}"]
 
 
 def _is_again(killed: Mapping[str, Any]) -> bool:

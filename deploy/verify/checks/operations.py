@@ -38,7 +38,7 @@ DESCRIBED = (
 
 
 def _add(service: str) -> None:
-    @LANE.check(f"{service} is live and ready, by name, and has metrics")
+    @LANE.check(f"{service} is live and ready, by name, and has metrics", needs_services=service != "gateway")
     async def _(stage: Stage) -> None:
         url = stage.deployment.service_url(service)
         status(await stage.http.get(f"{url}/health/live"), 200)
