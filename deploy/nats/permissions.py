@@ -162,6 +162,7 @@ def _of_operator() -> Permissions:
         publishes=(
             f"{_API}.>",
             subjects.ALL_LOG,  # dead letters that are tried again
+            subjects.SESSIONS_REVOKED,  # accounts that are disabled, or have another password
             _RPC_DELIVERY,
             _RPC_HISTORY,
             _RPC_PRESENCE,

@@ -33,7 +33,7 @@ MEANT_FOR: Final[dict[str, tuple[str, str]]] = {
     "log": ("gateway operator", NOBODY),
     "ALL_DEAD_LETTERS": (NOBODY, NOBODY),
     "DEAD_DELIVERY": ("delivery", NOBODY),
-    "SESSIONS_REVOKED": ("gateway", "gateway"),
+    "SESSIONS_REVOKED": ("gateway operator", "gateway"),
     "CONVERSATION_CHANGED": ("delivery", "gateway"),
     "ACCOUNT_CHANGED": ("gateway", "gateway"),
     "DEVICE_TAKEN": ("gateway", "gateway"),
