@@ -61,7 +61,7 @@ async def restore(
     """Put a backup into an empty database, or with `replace` in the place of all that is there.
 
     Its schema is made at the backup's revision and then brought up to date. The positions are those of the backup:
-    a delivery goes on from there. The epoch is a new one, always: see docs/adr.
+    a delivery goes on from there. The epoch is a new one, always (ADR 8).
 
     Raises:
         NotRestored: the database is in use, or not empty; or the backup is of a newer version.
