@@ -27,16 +27,24 @@ from tests.support.nats import NatsServer
 from tests.support.processes import ROOT, SERVICES
 from tests.support.upgrade import Services, commit_before_the_last_migration, previous_commit, unpack
 
-PEOPLE = 6
+PEOPLE = 4
 BETWEEN_MESSAGES_S = (0.05, 0.3)
 ACKS_EACH = 3
 """How often everybody is answered in each state of the system, before the next service is replaced."""
-MIXED_S = 30.0
-REST_S = 20.0
+MIXED_S = 60.0
+REST_S = 40.0
 STEPS = (("delivery",), ("history", "presence"), ("gateway",))
 """The order of docs/operations.md for the way forward. Taken for the way back too, it makes the other mixture: the
 newer gateway in front of the older delivery."""
-PREPARED_S = 20.0
+PREPARED_S = 60.0
+
+
+class Eager(random.Random):
+    """Dice of somebody who soon tries again: how long people stay away is not what this is about."""
+
+    def random(self) -> float:
+        """Roll low."""
+        return super().random() / 10
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ def broker(tmp_path: Path) -> Iterator[NatsServer]:
     server.stop()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("find", "database"),
     [(previous_commit, "sqlite_url"), (commit_before_the_last_migration, "postgres_url")],
@@ -81,7 +89,7 @@ async def test_nothing_is_lost_doubled_or_reordered_while_services_are_rolled_fo
     assert await buried(broker.url) == 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 async def test_new_services_wait_for_the_schema_and_then_work_without_a_restart(
     sqlite_url: str, broker: NatsServer, tmp_path: Path
 ) -> None:
@@ -120,8 +128,7 @@ async def prepare(nats_url: str, database_url: str, revision: str = HEAD) -> Non
 async def person(deployment: Deployment, number: int, history: History) -> Client:
     """Register somebody; every other one reads what arrives."""
     account = await deployment.new_account(f"user{number}")
-    dice = random.Random(number)  # noqa: S311 - jitter, no secret
-    return Client(deployment, account, history, reads=number % 2 == 0, dice=dice)
+    return Client(deployment, account, history, reads=number % 2 == 0, dice=Eager(number))
 
 
 def neighbours(people: list[Client]) -> list[tuple[Client, Client]]:
