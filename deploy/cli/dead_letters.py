@@ -12,7 +12,7 @@ from deploy.cli.settings import CliSettings
 from shared.broker import dead_letters as queue
 from shared.broker.connection import Connection
 
-_COLUMNS = ("number", "partition", "place", "reason")
+_COLUMNS = ("number", "partition", "place", "request_id", "reason")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,12 +1,14 @@
 """Tells what came of commands, after the commit: answers to who asked, announcements to everyone concerned."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 import msgspec
 
 from services.delivery.domain.values import BlockSet, CursorKept, CursorMoved, Outcome, Refused, Stored
+from services.delivery.legs import Asked, Legs
+from shared.broker.along import TRACES, Headers, write
 from shared.broker.connection import Connection
 from shared.contracts import subjects
 from shared.contracts.commands import Origin
@@ -14,6 +16,7 @@ from shared.contracts.errors import Code
 from shared.contracts.events import Announcement, Answer, ConversationChanged
 from shared.contracts.frames import message_view, receipt_frame
 from shared.contracts.ids import ClientId, GatewayId, shard_of
+from shared.runtime.telemetry import Span
 
 MAX_PUBLISH_BYTES: Final = 512 * 1024
 CONFIRM_S: Final = 5.0
@@ -61,11 +64,12 @@ class _Told:
 class Announcer:
     """Publishes outcomes on core NATS, many in one message."""
 
-    def __init__(self, connection: Connection, shards: int) -> None:
+    def __init__(self, connection: Connection, shards: int, legs: Legs) -> None:
         self._connection = connection
         self._shards = shards
+        self._legs = legs
 
-    async def announce(self, outcomes: Iterable[Outcome]) -> None:
+    async def announce(self, outcomes: Sequence[Outcome]) -> None:
         """Answer and announce what was committed, in log order.
 
         Raises:
@@ -74,12 +78,15 @@ class Announcer:
         told = _Told()
         for outcome in outcomes:
             told.add(outcome)
-        await self._publish_all(told.announcements)
+        spans = self._legs.announcing(outcomes)
+        await self._publish_all(told.announcements, _headers(outcomes, spans) if spans else None)
         for change in told.changes:  # before the answers: whoever asked finds no gateway that has not heard of it
             await self._connection.publish(subjects.CONVERSATION_CHANGED, _json(change))
         for gateway, answered in told.answers.items():
             for part in _parts(answered):
                 await self._connection.publish(subjects.answers(gateway), part)
+        if outcomes:
+            self._legs.announced(outcomes[-1], spans)
 
     async def tell(self, announcements: Sequence[Announcement]) -> None:
         """Announce frames that come of no command of the log.
@@ -101,14 +108,14 @@ class Announcer:
         """
         await self.announce([Refused(origin, Code.INTERNAL, detail)])
 
-    async def _publish_all(self, announcements: Sequence[Announcement]) -> None:
+    async def _publish_all(self, announcements: Sequence[Announcement], headers: Headers | None = None) -> None:
         if self._shards == 1:
             by_shard: dict[int, Sequence[Announcement]] = {0: announcements}
         else:
             by_shard = self._sharded(announcements)
         for shard, announced in by_shard.items():
             for part in _parts(announced):
-                await self._connection.publish(subjects.announcements(shard), part)
+                await self._connection.publish(subjects.announcements(shard), part, dict(headers) if headers else None)
 
     def _sharded(self, announcements: Iterable[Announcement]) -> dict[int, Sequence[Announcement]]:
         by_shard: defaultdict[int, list[Announcement]] = defaultdict(list)
@@ -119,6 +126,16 @@ class Announcer:
             for shard, to in users.items():
                 by_shard[shard].append(announcement._replace(to=tuple(to)))
         return dict(by_shard)
+
+
+def _headers(outcomes: Iterable[Outcome], spans: Mapping[Asked, Span]) -> Headers:
+    """Tell the hearers of traced messages in which span they were announced."""
+    contexts = [
+        (f"{outcome.message.conversation_id}.{outcome.message.rev}", span.context)
+        for outcome in outcomes
+        if isinstance(outcome, Stored) and (span := spans.get((outcome.origin.gateway, outcome.origin.ref))) is not None
+    ]
+    return {TRACES: write(contexts)} if contexts else {}
 
 
 def _ack(outcome: Stored) -> Answer:

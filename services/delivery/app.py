@@ -10,6 +10,7 @@ from faststream.asgi import AsgiFastStream
 from services.delivery.announcer import Announcer
 from services.delivery.handlers import BatchHandler
 from services.delivery.keeper import Keeper
+from services.delivery.legs import Legs
 from services.delivery.reader import Worker
 from services.delivery.retries import Retries, RetryCounts
 from services.delivery.retries.questions import serve as serve_questions
@@ -65,11 +66,12 @@ def build(settings: Settings) -> AsgiFastStream:
     connection.on_shut_out.append(end)
     broker = open_broker(connection, apply_types=False, serializer=MsgSpecSerializer(), graceful_timeout=GRACE_S)
     store = Store(settings.database_url)
-    announcer = Announcer(connection, settings.announce_shards)
+    legs = Legs(metrics, traces)
+    announcer = Announcer(connection, settings.announce_shards, legs)
     retry_store = RetryStore(store, settings.database_url)
     retries = Retries(connection, retry_store, announcer, settings, RetryCounts(metrics))
     serve_questions(broker, retries.redrives, traces)
-    handler = BatchHandler(connection, store, announcer, Counts(metrics), retries)
+    handler = BatchHandler(connection, store, announcer, Counts(metrics), retries, legs)
     worker = Worker(connection, store, handler, announcer)
     keeper = Keeper(connection, worker)
     _watch(metrics, connection, worker, keeper)

@@ -15,6 +15,7 @@ from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.log import Bundle, LogGap, LogReplaced, OrderedReader
 from shared.broker.streams import LogState, log_state
 from shared.contracts.ids import LogId
+from shared.runtime.logs import brief
 
 BATCH_BYTES: Final = 1024 * 1024
 """How much of the log goes into one transaction; some 4,000 short messages."""
@@ -121,7 +122,7 @@ class Worker:
 
     def _wait_for(self, error: BaseException) -> None:
         """Note what is waited for; say it once, however long it takes."""
-        problem = f"waiting: {repr(error).splitlines()[0][:300]}"
+        problem = f"waiting: {brief(error)}"
         (log.warning if problem != self.problem else log.debug)("session_ended", error=problem)
         self.problem = problem
 

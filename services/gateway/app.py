@@ -102,9 +102,9 @@ def build(settings: Settings, *, patience: Patience = PATIENCE, web: Path = clie
             try:
                 async with (
                     refused.running(),
-                    hub_running(connection, settings, gateway_id, metrics, still_signed_in) as hub,
+                    hub_running(connection, settings, gateway_id, metrics, traces, still_signed_in) as hub,
                     commands_running(
-                        connection, accounts.find_user, settings, gateway_id, metrics, refused
+                        connection, accounts.find_user, settings, gateway_id, metrics, refused, traces
                     ) as commands,
                     typing_running(connection, commands.targets, settings, metrics, ttl_s=patience.typing_s) as typing,
                     presence_running(connection, accounts.find_users, gateway_id, metrics) as presence,

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import nats.js.errors
 
+from shared.broker.along import REQUESTS, write
 from shared.broker.connection import Connection
 from shared.contracts import subjects
 from shared.contracts.ids import LogId
@@ -13,21 +14,34 @@ from shared.contracts.ids import LogId
 REASON: Final = "Parley-Reason"
 PARTITION: Final = "Parley-Partition"
 PLACE: Final = "Parley-Place"
+REQUEST: Final = "Parley-Request-Id"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A command in the dead-letter queue. `place` is `<log id>.<sequence>.<index in its bundle>`."""
+    """A command in the dead-letter queue. `place` is `<log id>.<sequence>.<index in its bundle>`.
+
+    `request_id` names its request in the logs, "" where that is not known.
+    """
 
     number: int
     place: str
     partition: int
     reason: str
     item: bytes
+    request_id: str = ""
 
 
 async def bury(
-    connection: Connection, *, log_id: LogId, seq: int, index: int, partition: int, reason: str, item: bytes
+    connection: Connection,
+    *,
+    log_id: LogId,
+    seq: int,
+    index: int,
+    partition: int,
+    reason: str,
+    item: bytes,
+    request_id: str = "",
 ) -> None:
     """Keep a command that cannot be applied, once however often this is repeated.
 
@@ -41,6 +55,8 @@ async def bury(
         PARTITION: str(partition),
         PLACE: place,
     }
+    if request_id:
+        headers[REQUEST] = request_id
     await connection.jetstream().publish(subjects.DEAD_DELIVERY, item, headers=headers)
 
 
@@ -74,7 +90,12 @@ async def dead_letter(connection: Connection, number: int) -> DeadLetter | None:
         return None
     headers = message.headers or {}
     return DeadLetter(
-        number, headers.get(PLACE, ""), int(headers.get(PARTITION, 0)), headers.get(REASON, ""), message.data or b""
+        number,
+        headers.get(PLACE, ""),
+        int(headers.get(PARTITION, 0)),
+        headers.get(REASON, ""),
+        message.data or b"",
+        headers.get(REQUEST, ""),
     )
 
 
@@ -85,7 +106,8 @@ async def retry_dead_letter(connection: Connection, letter: DeadLetter) -> None:
         One of BROKER_ERRORS.
     """
     bundle = msgspec.msgpack.encode([msgspec.Raw(letter.item)])
-    await connection.jetstream().publish(subjects.log(letter.partition), bundle)
+    headers = {REQUESTS: write([(0, letter.request_id)])} if letter.request_id else None
+    await connection.jetstream().publish(subjects.log(letter.partition), bundle, headers=headers)
     await drop_dead_letter(connection, letter)
 
 

@@ -14,6 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from shared.broker.along import Headers
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.streams import LogState, log_state
 from shared.contracts import subjects
@@ -29,11 +30,12 @@ log = structlog.get_logger("reader")
 
 
 class Bundle(NamedTuple):
-    """One record of the log, undecoded."""
+    """One record of the log, undecoded; `headers`: what goes along with its commands (`shared.broker.along`)."""
 
     partition: int
     seq: int
     payload: bytes
+    headers: Headers | None = None
 
 
 class LogReplaced(Exception):
@@ -222,7 +224,9 @@ class OrderedReader:
             self._expected = consumer_seq + 1
             self._credit -= 1
             self.next_seq = stream_seq + 1
-            self._buffer.append(Bundle(subjects.partition_in(message.subject), stream_seq, message.data))
+            self._buffer.append(
+                Bundle(subjects.partition_in(message.subject), stream_seq, message.data, message.headers)
+            )
             self.arrived.set()
         with contextlib.suppress(*BROKER_ERRORS):
             await self._pull()

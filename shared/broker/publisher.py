@@ -11,6 +11,7 @@ import msgspec
 import nats.js.errors
 import structlog
 
+from shared.broker.along import NOTHING, Along, headers_of
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
@@ -30,6 +31,7 @@ _encode = msgspec.msgpack.Encoder().encode
 class _Waiting(NamedTuple, Generic[E]):
     item: msgspec.Raw
     entry: E
+    along: Along
 
 
 class BundleWriter(Generic[E]):
@@ -88,8 +90,10 @@ class BundleWriter(Generic[E]):
         for queue in self._queues:
             self._fail_all(queue)
 
-    def append(self, partition: int, item: bytes, entry: E) -> None:
+    def append(self, partition: int, item: bytes, entry: E, along: Along = NOTHING) -> None:
         """Queue a command (MessagePack of `(kind, origin, command)`) behind the others of its partition.
+
+        `along`: what its readers learn of it besides; it costs a header.
 
         Raises:
             Refusal: `unavailable`, when the broker is away or 20,000 commands wait in this partition.
@@ -101,7 +105,7 @@ class BundleWriter(Generic[E]):
         if len(queue) >= MAX_WAITING:
             self.refused += 1
             raise Refusal(Code.UNAVAILABLE, "Too much is waiting to be stored. Try again with the same id.")
-        queue.append(_Waiting(msgspec.Raw(item), entry))
+        queue.append(_Waiting(msgspec.Raw(item), entry, along))
         self._arrived[partition].set()
 
     async def drained(self, timeout_s: float) -> bool:
@@ -124,7 +128,7 @@ class BundleWriter(Generic[E]):
                 entries = [waiting.entry for waiting in bundle]
                 self._in_flight += len(bundle)
                 try:
-                    is_durable = await self._publish(partition, subject, _encode([waiting.item for waiting in bundle]))
+                    is_durable = await self._publish(partition, subject, bundle)
                 except asyncio.CancelledError:
                     self._on_failed(entries)
                     raise
@@ -136,11 +140,14 @@ class BundleWriter(Generic[E]):
                     self._on_failed(entries)
                     self._fail_all(queue)
 
-    async def _publish(self, partition: int, subject: str, payload: bytes) -> bool:
+    async def _publish(self, partition: int, subject: str, bundle: list[_Waiting[E]]) -> bool:
+        payload = _encode([waiting.item for waiting in bundle])
         jetstream = self._connection.jetstream(ATTEMPT_S)
-        headers = {
-            "Nats-Msg-Id": self._connection.client.new_inbox()
-        }  # kept over all attempts: a repeat is stored once
+        # The id is kept over all attempts: a repeat is stored once.
+        headers = {"Nats-Msg-Id": self._connection.client.new_inbox()}
+        accompanied = [(place, waiting.along) for place, waiting in enumerate(bundle) if waiting.along is not NOTHING]
+        if accompanied:
+            headers |= headers_of(accompanied)
         give_up, pause = time.monotonic() + self._patience_s, 0.02
         while True:
             try:

@@ -31,6 +31,11 @@ class Origin(NamedTuple):
     ref: int
     session: SessionId = SessionId("")
 
+    @property
+    def request_id(self) -> str:
+        """What names the request in logs, where it brought no id of its own."""
+        return f"{self.gateway}-{self.ref}"
+
 
 class SendMessage(NamedTuple):
     """Store a message. `peer_id` and `peer` are the other member of a direct conversation, "" for a group.

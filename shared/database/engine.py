@@ -47,14 +47,16 @@ def open_engine(
     with `&sslrootcert=FILE` where no authority of the machine vouches for the server.
     """
     if is_sqlite(url):
-        engine = create_async_engine(url, pool_size=1 if role == "writer" else pool_size, max_overflow=0)
+        engine = create_async_engine(
+            url, pool_size=1 if role == "writer" else pool_size, max_overflow=0, hide_parameters=True
+        )
         _prepare_sqlite(engine.sync_engine, role)
         return engine
     plain, tls = _tls(sa.make_url(url))
     arguments: dict[str, Any] = {} if tls is None else {"ssl": tls}
     if planner:
         arguments["server_settings"] = dict(planner)
-    return create_async_engine(plain, pool_size=pool_size, max_overflow=0, connect_args=arguments)
+    return create_async_engine(plain, pool_size=pool_size, max_overflow=0, connect_args=arguments, hide_parameters=True)
 
 
 def _tls(url: sa.URL) -> tuple[sa.URL, ssl.SSLContext | str | None]:
@@ -72,7 +74,10 @@ def open_sync_sqlite(url: str) -> sa.Engine:
     """Open a SQLite writer whose whole transaction runs as one function in one thread (ADR 1)."""
     plain = sa.make_url(url).set(drivername="sqlite+pysqlite")
     engine = sa.create_engine(
-        plain, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False, "cached_statements": 256}
+        plain,
+        poolclass=sa.pool.StaticPool,
+        connect_args={"check_same_thread": False, "cached_statements": 256},
+        hide_parameters=True,  # here and above: errors are logged, and parameters are what people wrote
     )
     _prepare_sqlite(engine, "writer")
     return engine

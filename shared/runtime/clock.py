@@ -14,6 +14,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_ns() -> int:
+    """Tell the time of day in nanoseconds since 1970, for spans."""
+    return time.time_ns()
+
+
 def monotonic() -> float:
     """Tell seconds on a clock that never goes back, for measuring spans and deadlines."""
     return time.monotonic()

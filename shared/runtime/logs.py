@@ -23,6 +23,7 @@ def configure(service: str, *, json: bool, level: str) -> None:
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = _handler(service, number, json=json)
+    handler.addFilter(_is_ours_or_a_warning)
     libraries = _handler(service, max(number, logging.WARNING), json=json)  # they talk much, and set their own levels
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
@@ -51,6 +52,12 @@ def get(name: str) -> "FilteringBoundLogger":
     return cast("FilteringBoundLogger", structlog.get_logger(name))
 
 
+def brief(error: BaseException) -> str:
+    """Say what an error is in a line without the rest: databases and drivers add the rows and values it was about."""
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first[:300]}" if first else type(error).__name__
+
+
 def wants_json(log_format: LogFormat) -> bool:
     """Decide the form: as set, or JSON where standard output is no terminal."""
     return not sys.stdout.isatty() if log_format == "auto" else log_format == "json"
@@ -63,6 +70,11 @@ def _shared() -> "list[Processor]":
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+
+
+def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
+    """Keep libraries from telling at length what they do: aiosqlite would write every statement with its values."""
+    return isinstance(record.msg, dict) or record.levelno >= logging.WARNING
 
 
 def _handler(service: str, level: int, *, json: bool) -> logging.Handler:

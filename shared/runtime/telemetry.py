@@ -6,13 +6,15 @@ Nothing here is ever told what a message says: spans carry ids, names of ours an
 import asyncio
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 Kind = Literal["server", "client", "producer", "consumer", "internal"]
 Attributes = Mapping[str, str | int]
@@ -66,6 +68,11 @@ def requested(request_id: str) -> Iterator[None]:
             yield
     finally:
         _request_id.reset(token)
+
+
+async def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Do something in the course of a request that goes on after it: what follows from that is done for no request."""
+    return await asyncio.get_running_loop().create_task(work, context=Context())
 
 
 # --- spans

@@ -15,6 +15,7 @@ from services.delivery.app import build
 from services.delivery.domain.values import Outcome
 from services.delivery.handlers import BatchHandler
 from services.delivery.keeper import Keeper
+from services.delivery.legs import Legs
 from services.delivery.reader import Worker
 from services.delivery.settings import Settings
 from services.delivery.store import Store
@@ -46,6 +47,7 @@ from shared.contracts.ids import (
     message_id,
     partition_of,
 )
+from shared.runtime.metrics import Metrics
 
 GATEWAY = GatewayId("test-gateway")
 PARTITIONS = 4
@@ -94,9 +96,9 @@ async def delivery(nats_url: str, database_url: str) -> AsyncIterator[Delivery]:
     """Run delivery until the block ends; it stops between two batches, like a process told to."""
     connection = Connection(nats_url, "test-delivery")
     await connection.open()
-    store, tally = Store(database_url), Tally()
-    announcer = Announcer(connection, 1)
-    worker = Worker(connection, store, BatchHandler(connection, store, announcer, tally, tally), announcer)
+    store, tally, legs = Store(database_url), Tally(), Legs(Metrics("delivery"))
+    announcer = Announcer(connection, 1, legs)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, tally, tally, legs), announcer)
     keeper = Keeper(connection, worker)
     tasks = [asyncio.ensure_future(worker.run()), asyncio.ensure_future(keeper.run())]
     try:

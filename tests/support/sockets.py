@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from deploy.verify.wire import Frame, Wire, dial
 from services.delivery.announcer import Announcer
 from services.delivery.domain.values import Outcome
 from services.delivery.handlers import BatchHandler
+from services.delivery.legs import Legs
 from services.delivery.reader import Worker
 from services.delivery.store import Store
 from services.gateway.domain import User
@@ -21,6 +22,7 @@ from services.gateway.ws.surroundings import PATIENCE, Patience
 from shared.broker.connection import Connection
 from shared.contracts.ids import UserId, Username
 from shared.runtime.clock import now_ms
+from shared.runtime.metrics import Metrics
 from tests.support import history
 from tests.support.delivery import Tally
 from tests.support.gateway import RunningGateway, gateway_settings, prepare, running_gateway
@@ -129,7 +131,7 @@ async def ask(wire: Wire, frame: Mapping[str, object], answer: str) -> Frame:
 class _Mute(Announcer):
     """An announcer of which nobody hears anything."""
 
-    async def announce(self, outcomes: Iterable[Outcome]) -> None:
+    async def announce(self, outcomes: Sequence[Outcome]) -> None:
         """Say nothing."""
 
 
@@ -137,8 +139,9 @@ class _Mute(Announcer):
 async def _delivery(nats_url: str, database_url: str, announcing: type[Announcer], shards: int) -> AsyncIterator[None]:
     connection = Connection(nats_url, "test-delivery")
     await connection.open()
-    store, announcer = Store(database_url), announcing(connection, shards)
-    worker = Worker(connection, store, BatchHandler(connection, store, announcer, Tally(), Tally()), announcer)
+    legs = Legs(Metrics("delivery"))
+    store, announcer = Store(database_url), announcing(connection, shards, legs)
+    worker = Worker(connection, store, BatchHandler(connection, store, announcer, Tally(), Tally(), legs), announcer)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
         yield

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shared.runtime import exporting, telemetry
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import SettingsError, from_env
-from shared.runtime.telemetry import OFF, Traces, TraceSettings, current, request_id, requested, within
+from shared.runtime.telemetry import OFF, Traces, TraceSettings, apart, current, request_id, requested, within
 from shared.runtime.tracing import open_traces
 
 
@@ -161,4 +161,9 @@ async def test_a_request_id_is_known_to_what_is_done_for_it_and_to_its_log_lines
         with requested(name):
             return await ask()
 
+    async def begin() -> tuple[str, object]:
+        with requested("c"):
+            return await apart(ask())
+
+    assert await begin() == ("", None)
     assert list(await asyncio.gather(serve("a"), serve("b"), ask())) == [("a", "a"), ("b", "b"), ("", None)]

@@ -11,13 +11,23 @@ Kind = Literal["direct", "group"]
 
 
 class Item(NamedTuple):
-    """One command of the log and where it stands: partition, sequence of its bundle, place in it."""
+    """One command of the log and where it stands: partition, sequence of its bundle, place in it.
+
+    `own_request_id` is "" where its request has no other name than its origin's; `trace`: the context of its span.
+    """
 
     partition: int
     seq: int
     place: int
     origin: Origin
     command: Command
+    own_request_id: str = ""
+    trace: str = ""
+
+    @property
+    def request_id(self) -> str:
+        """What names the request in logs."""
+        return self.own_request_id or self.origin.request_id
 
 
 class StoredMessage(NamedTuple):

@@ -8,6 +8,7 @@ import structlog
 
 from services.delivery.store import STORE_ERRORS
 from shared.broker.connection import BROKER_ERRORS
+from shared.runtime.logs import brief
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         except AWAY as error:
-            reason = repr(error).splitlines()[0][:300]
+            reason = brief(error)
             (log.warning if pause < MAX_PAUSE_S else log.debug)("retries_wait", reason=reason)
         await asyncio.sleep(pause)
         pause = min(MAX_PAUSE_S, pause * 2)

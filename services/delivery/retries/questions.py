@@ -15,6 +15,7 @@ from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.queries import QueryFailed
 from shared.contracts.retries import HellosSaid, ListRetries, ProcessRetries, RetryMessage
+from shared.runtime.logs import brief
 from shared.runtime.telemetry import Traces
 
 Q = TypeVar("Q")
@@ -63,7 +64,7 @@ def _answer(
         except msgspec.MsgspecError as error:
             return _failed(Code.INVALID, f"The question cannot be read: {error}")
         except AWAY as error:
-            log.warning("retries_not_asked", subject=subject, reason=repr(error).splitlines()[0][:300])
+            log.warning("retries_not_asked", subject=subject, reason=brief(error))
             return _failed(Code.UNAVAILABLE, "The queue cannot be read right now. Try again.")
         except Exception:  # the top of a question's task; its decision is to say so
             log.exception("question_failed", subject=subject)

@@ -19,6 +19,7 @@ from services.delivery.store import RetryStore
 from shared.broker.connection import Connection
 from shared.contracts.retries import RetrySettings
 from shared.runtime.clock import now_ms
+from shared.runtime.logs import brief
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class Sweep:
         try:
             await self._sweep()
         except AWAY as error:
-            log.debug("sweep_waits", reason=repr(error).splitlines()[0][:300])
+            log.debug("sweep_waits", reason=brief(error))
             return False
         except Exception:  # top of a task: the next one may go better
             log.exception("sweep_failed")

@@ -7,11 +7,13 @@ import msgspec
 
 from services.gateway.commands.inflight import InFlight
 from services.gateway.commands.pending import Sending, refusal_of
+from shared.broker.along import Along
 from shared.broker.publisher import BundleWriter
 from shared.contracts.commands import MoveCursor, Origin, SetBlock
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import GatewayId, partition_of
+from shared.runtime import telemetry
 
 ANSWER_S: Final = 2.0
 
@@ -41,7 +43,9 @@ class Calls:
         line = self._in_flight.open_line(on_answer)
         try:
             partition = partition_of(command.conversation_id, self._writer.partitions)
-            self._writer.append(partition, _encode((kind, Origin(self._gateway_id, line), command)), None)
+            origin, above = Origin(self._gateway_id, line), telemetry.current()
+            along = Along(telemetry.request_id(), "" if above is None else above.context)
+            self._writer.append(partition, _encode((kind, origin, command)), None, along)
             async with asyncio.timeout(ANSWER_S):
                 answer = await answered
         except TimeoutError:

@@ -1,6 +1,7 @@
 """Commands: what clients ask for, checked, limited and appended to the log in the order of each socket."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from services.gateway.commands.targets import MAX_CONVERSATIONS, MAX_PAIRS, Find
 from services.gateway.domain import Principal, Rate, fold_username
 from services.gateway.protocol.inbound import SendRequest, check_message
 from services.gateway.settings import Settings
+from shared.broker.along import NOTHING, Along
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.publisher import MAX_WAITING, BundleWriter
 from shared.broker.rpc import ask
@@ -28,9 +30,10 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import ConversationId, GatewayId, MessageId, SessionId, UserId, Username, message_id
 from shared.contracts.queries import GetMembers, Member, Members
-from shared.runtime import logs
+from shared.runtime import logs, telemetry
 from shared.runtime.clock import monotonic, now_ms
 from shared.runtime.metrics import Metrics
+from shared.runtime.telemetry import Span, Traces
 
 DRAIN_S: Final = 5.0
 
@@ -60,8 +63,12 @@ class Commands:
         metrics: Metrics,
         partitions: int,
         refused: Refused,
+        *,
+        traces: Traces,
     ) -> None:
-        self._in_flight = InFlight(metrics, refused.note)
+        self._in_flight = InFlight(metrics, gateway_id, refused.note)
+        self._traces = traces
+        self._is_talkative = _log.is_enabled_for(logging.DEBUG)  # asked once: a logger takes its time to say so
         self._connection = connection
         self._gateway_id = gateway_id
         self._content_chars = settings.limit_content_chars
@@ -301,10 +308,35 @@ class Commands:
             not who.choices.read_receipts,
         )
         origin = Origin(self._gateway_id, sending.ref, session_id)
-        self._writer.append(target.partition, _encode((SEND, origin, command)), sending)
+        along = self._accompany(sending, origin)
+        self._writer.append(target.partition, _encode((SEND, origin, command)), sending, along)
         self._in_flight.add(sending)
+        if self._is_talkative:
+            request_id = sending.request_id or origin.request_id
+            _log.debug("command_accepted", request_id=request_id, message_id=sending.message_id)
         for hook in self.on_accepted:
             hook(who.user_id, target.conversation_id)
+
+    def _accompany(self, sending: Sending, origin: Origin) -> Along:
+        """Name the request that a message came with, and begin its span where it is traced."""
+        request_id, above = telemetry.request_id(), telemetry.current()
+        if above is not None:
+            span: Span | None = above.child("accept")
+        elif origin.session:  # by HTTP it was drawn with the request
+            span = self._traces.draw("accept")
+        else:
+            span = None
+        sending.request_id, sending.span = request_id, span
+        if span is None:
+            return Along(request_id) if request_id else NOTHING
+        span.describe(
+            {
+                telemetry.REQUEST_ID: request_id or origin.request_id,
+                telemetry.MESSAGE_ID: sending.message_id,
+                telemetry.CONVERSATION_ID: sending.conversation_id,
+            }
+        )
+        return Along(request_id, span.context)
 
     def _append_cursor(
         self, who: Principal, target: Target, state: CursorState, up_to_seq: int, origin: Origin
@@ -321,9 +353,11 @@ async def running(
     gateway_id: GatewayId,
     metrics: Metrics,
     refused: Refused,
+    traces: Traces,
 ) -> AsyncIterator[Commands]:
     """Wait until there is a log, and open the way into it."""
-    commands = Commands(connection, find_user, settings, gateway_id, metrics, await _partitions(connection), refused)
+    partitions = await _partitions(connection)
+    commands = Commands(connection, find_user, settings, gateway_id, metrics, partitions, refused, traces=traces)
     async with commands.opened():
         yield commands
 
@@ -342,6 +376,8 @@ def _on_durable(entries: list[Sending | None]) -> None:
     for sending in entries:
         if sending is not None:
             sending.durable_at_s = now_s
+            if sending.span is not None:
+                sending.span.child("append", "producer", begun_ns=sending.sent_at_ms * 1_000_000).end()
 
 
 def _folded(mentions: tuple[str, ...]) -> tuple[Username, ...]:

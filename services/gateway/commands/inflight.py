@@ -5,10 +5,13 @@ from typing import Final
 
 from services.gateway.commands.pending import NOT_DURABLE, Sending, refusal_of
 from shared.broker.tuples import list_reader
+from shared.contracts.commands import Origin
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
-from shared.contracts.ids import MessageId, UserId
+from shared.contracts.ids import GatewayId, MessageId, UserId
 from shared.contracts.queries import Outcome
+from shared.runtime import logs
+from shared.runtime.legs import leg_histograms
 from shared.runtime.metrics import Metrics
 
 MAX_IN_FLIGHT: Final = 20_000
@@ -17,6 +20,7 @@ ASK_AFTER_S: Final = 5.0
 GIVE_UP_AFTER_S: Final = 600.0
 
 _decode = list_reader(Answer)
+_log = logs.get(__name__)
 _CONFLICT: Final = "This id was used for another request. Use a new id for a new message."
 
 
@@ -26,7 +30,10 @@ class InFlight:
     `on_refused_late` hears of refused messages whose senders were told that they are queued.
     """
 
-    def __init__(self, metrics: Metrics, on_refused_late: Callable[[Sending, Refusal], None]) -> None:
+    def __init__(
+        self, metrics: Metrics, gateway_id: GatewayId, on_refused_late: Callable[[Sending, Refusal], None]
+    ) -> None:
+        self._gateway_id = gateway_id
         self._on_refused_late = on_refused_late
         self._requests: dict[int, Sending] = {}
         self._lines: dict[int, Callable[[Answer], None]] = {}
@@ -39,7 +46,7 @@ class InFlight:
         )
         self._refused = metrics.sheds("commands_in_flight")
         self._answers = metrics.counter("answers", "Answers of delivery, by code (stored: empty).", ("code",))
-        self._latency = metrics.histogram("answer_seconds", "From a message's acceptance to its answer, sampled.")
+        (self._answered,) = leg_histograms(metrics, "answered")
         self._given_up = metrics.counter("commands_given_up", "Messages that nobody answered within 10 minutes.")
 
     def __len__(self) -> int:
@@ -65,6 +72,7 @@ class InFlight:
     def drop(self, sending: Sending) -> None:
         """Wait no more."""
         self._requests.pop(sending.ref, None)
+        sending.finish("dropped")
 
     def open_line(self, on_answer: Callable[[Answer], None]) -> int:
         """Let answers to receipts through, all under the one number that is returned."""
@@ -90,25 +98,31 @@ class InFlight:
     def on_answers(self, payload: bytes, now_s: float) -> None:
         """Pass answers on to whoever asked."""
         requests = self._requests
-        sampled: Sending | None = None
+        first: Sending | None = None
+        last: Sending | None = None
         for answer in _decode(payload):
             sending = requests.pop(answer.ref, None)
             if sending is not None:
-                sampled = sending
+                first, last = first or sending, sending
                 sending.settle(answer)
+                sending.finish(answer.code)
                 if answer.code:
                     self._answers.labels(answer.code).inc()
+                    self._log_refused(sending, answer)
                     if sending.is_told and answer.code != Code.ID_CONFLICT:  # the id is a stored message's then
                         self._on_refused_late(sending, refusal_of(answer))
             elif (on_answer := self._lines.get(answer.ref)) is not None:
                 on_answer(answer)
-        if sampled is not None:
-            self._latency.observe(now_s - sampled.accepted_at_s)
+        if first is not None:
+            self._answered.observe(now_s - first.accepted_at_s)
+        if last is not None and last is not first:
+            self._answered.observe(now_s - last.accepted_at_s)
 
     def on_outcome(self, sending: Sending, outcome: Outcome) -> None:
         """Answer from the store what delivery's answer was lost for."""
         if self._requests.pop(sending.ref, None) is None:
             return
+        sending.finish()
         if outcome.request != sending.request.hex():
             sending.settle(Answer(sending.ref, Code.ID_CONFLICT, _CONFLICT))
             return
@@ -122,6 +136,15 @@ class InFlight:
                 sent_at_ms=outcome.sent_at_ms,
                 duplicate=outcome.sent_at_ms != sending.sent_at_ms,
             )
+        )
+
+    def _log_refused(self, sending: Sending, answer: Answer) -> None:
+        """Note what delivery did not carry out; what it could not, under the name that its own log has for it."""
+        (_log.warning if answer.code == Code.INTERNAL else _log.debug)(
+            "command_failed",
+            request_id=sending.request_id or Origin(self._gateway_id, sending.ref).request_id,
+            message_id=sending.message_id,
+            code=answer.code,
         )
 
     def tell_queued(self, now_s: float) -> None:

@@ -9,6 +9,7 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Answer
 from shared.contracts.ids import ClientId, ConversationId, MessageId, SessionId, UserId, Username
 from shared.runtime.clock import now_ms
+from shared.runtime.telemetry import Span
 
 NOT_DURABLE: Final = 0.0
 
@@ -51,11 +52,14 @@ class Queued(NamedTuple):
 
 
 class Sending(ABC):
-    """A message on its way to the store; its subclasses know who waits. Times are monotonic seconds."""
+    """A message on its way to the store; its subclasses know who waits. Times are monotonic seconds.
+
+    `request_id` is what its request brought along, "" where only its origin names it; `span`: where it is traced.
+    """
 
     __slots__ = (
         "accepted_at_s", "asked_at_s", "client_id", "conversation_id", "durable_at_s", "is_told", "message_id",
-        "ref", "request", "sender_id", "sent_at_ms", "to",
+        "ref", "request", "request_id", "sender_id", "sent_at_ms", "span", "to",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one argument per field, made for every message
@@ -82,6 +86,14 @@ class Sending(ABC):
         self.durable_at_s = NOT_DURABLE
         self.asked_at_s = accepted_at_s
         self.is_told = False
+        self.request_id = ""
+        self.span: Span | None = None
+
+    def finish(self, code: str = "") -> None:
+        """End its span: its sender was told; `code` is why not, where it is not stored."""
+        if self.span is not None:
+            self.span.end(code)
+            self.span = None
 
     @property
     def queued(self) -> Queued:

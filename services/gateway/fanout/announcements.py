@@ -4,14 +4,18 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from services.gateway.fanout.forwarded import Forwarded
 from services.gateway.protocol.outbound import with_id
+from shared.broker.along import Headers, subscribe_along
 from shared.broker.connection import BROKER_ERRORS, Connection
 from shared.broker.tuples import list_reader
 from shared.contracts import subjects
 from shared.contracts.errors import Code, Refusal
 from shared.contracts.events import Announcement
 from shared.contracts.ids import ConversationId, SessionId, UserId, shard_of
+from shared.runtime.clock import now_ns
 from shared.runtime.metrics import Metrics
+from shared.runtime.telemetry import Traces, apart
 
 FLUSH_S: Final = 5.0
 
@@ -46,7 +50,7 @@ class _Shard:
 class Announcements:
     """Who listens for whom. A subject is heard from its first listener on, for as long as the process lives."""
 
-    def __init__(self, connection: Connection, shards: int, metrics: Metrics) -> None:
+    def __init__(self, connection: Connection, shards: int, metrics: Metrics, traces: Traces) -> None:
         self._connection = connection
         self._count = shards
         self._shards: dict[int, _Shard] = {}
@@ -57,6 +61,7 @@ class Announcements:
         metrics.gauge("announcement_subjects", "Subjects of announcements heard here.").set_function(
             lambda: len(self._shards)
         )
+        self._noted = Forwarded(metrics, traces, self._reached)
         self._heard = metrics.counter("announcements_heard", "Announcements heard.")
         self._forwarded = metrics.counter("frames_forwarded", "Announced frames handed to sockets and long polls.")
         self._hinted = metrics.counter("typing_forwarded", "Typing frames handed to sockets and long polls.")
@@ -75,7 +80,7 @@ class Announcements:
             return
         async with shard.opening:
             if not shard.is_heard:
-                await self._hear(number, shard)
+                await apart(self._hear(number, shard))
 
     def remove(self, user_id: UserId, listener: Listener) -> None:
         """Forward nothing more; it need not have been added."""
@@ -93,20 +98,20 @@ class Announcements:
 
     async def _hear(self, number: int, shard: _Shard) -> None:
         try:
-            for subject, handler in (
-                (subjects.announcements(number), self._on_announcements),
-                (subjects.typing(number), self._on_typing),
-            ):
-                if subject not in shard.subscribed:
-                    await self._connection.subscribe(subject, handler)
-                    shard.subscribed.add(subject)
+            if (announced := subjects.announcements(number)) not in shard.subscribed:
+                await subscribe_along(self._connection, announced, self._on_announcements)
+                shard.subscribed.add(announced)
+            if (typed := subjects.typing(number)) not in shard.subscribed:
+                await self._connection.subscribe(typed, self._on_typing)
+                shard.subscribed.add(typed)
             shard.is_heard = await self._connection.flushed(FLUSH_S)
         except BROKER_ERRORS as error:
             raise Refusal(Code.UNAVAILABLE, _AWAY) from error
         if not shard.is_heard:
             raise Refusal(Code.UNAVAILABLE, _AWAY)
 
-    def _on_announcements(self, payload: bytes) -> None:
+    def _on_announcements(self, payload: bytes, headers: Headers | None) -> None:
+        begun_ns = now_ns()
         announcements = _decode(payload)
         forwarded = 0
         for announcement in announcements:
@@ -126,6 +131,17 @@ class Announcements:
                         forwarded += 1
         self._heard.inc(len(announcements))
         self._forwarded.inc(forwarded)
+        if forwarded:
+            self._noted.note(announcements, headers, begun_ns)
+
+    def _reached(self, announcement: Announcement) -> int:
+        """Count the sockets and long polls here that an announcement is for."""
+        skip, only = announcement.skip, announcement.only
+        return sum(
+            listener.session_id != skip and (not only or listener.session_id == only)
+            for user_id in announcement.to
+            for listener in self._listeners.get(user_id, ())
+        )
 
     def _on_typing(self, payload: bytes) -> None:
         for announcement in _decode(payload):

@@ -26,6 +26,7 @@ from shared.runtime import logs
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import Metrics
 from shared.runtime.tasks import beside
+from shared.runtime.telemetry import Traces
 
 SPREAD_S: Final = 5.0
 """Over how long what concerns all sockets is spread."""
@@ -84,13 +85,14 @@ class Hub:
         settings: Settings,
         gateway_id: GatewayId,
         metrics: Metrics,
+        traces: Traces,
         still_signed_in: StillSignedIn,
     ) -> None:
         self._connection = connection
         self._gateway_id = gateway_id
         self._sockets_per_user = settings.limit_sockets_per_user
         self._still_signed_in = still_signed_in
-        self._announcements = Announcements(connection, settings.announce_shards, metrics)
+        self._announcements = Announcements(connection, settings.announce_shards, metrics, traces)
         self._sessions: dict[UserId, list[Session]] = {}
         self._watches: set[Watch] = set()
         self._ended: dict[str, None] = {}
@@ -294,9 +296,10 @@ async def running(
     settings: Settings,
     gateway_id: GatewayId,
     metrics: Metrics,
+    traces: Traces,
     still_signed_in: StillSignedIn,
 ) -> AsyncIterator[Hub]:
     """Make the hub and keep it hearing."""
-    hub = Hub(connection, settings, gateway_id, metrics, still_signed_in)
+    hub = Hub(connection, settings, gateway_id, metrics, traces, still_signed_in)
     async with hub.opened():
         yield hub

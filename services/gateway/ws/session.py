@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from dataclasses import replace
 from functools import partial
 from typing import Final, assert_never
@@ -38,6 +39,7 @@ from shared.contracts.errors import Code, Refusal
 from shared.contracts.ids import ConversationId, SessionId, UserId
 from shared.runtime import logs
 from shared.runtime.clock import monotonic, now_ms
+from shared.runtime.telemetry import requested
 
 PROTOCOL_ERRORS: Final = 3
 PROTOCOL_ERRORS_S: Final = 60.0
@@ -248,7 +250,7 @@ class Session:
         if hello.device_id != self.device_id:
             self.device_id, self.hello_at_ms = hello.device_id, now_ms()
         self._has_greeted = True
-        self._reads.put(lambda: partial(self._replay, hello))
+        self._reads.put(lambda: partial(self._guarded, partial(self._replay, hello), None))
 
     def _on_binary(self) -> None:
         self._life.hear()
@@ -343,13 +345,14 @@ class Session:
     # --- reading
 
     async def _guarded(self, work: Work, re: str | None) -> None:
-        """Do what takes its time; whatever happens is answered."""
-        try:
-            await work()
-        except Refusal as refusal:
-            self._outbox.send(outbound.error(refusal, re))
-        except Exception:  # noqa: BLE001 - top of a task
-            self._on_failure(re)
+        """Do what takes its time, as a request of its own; whatever happens is answered."""
+        with requested(secrets.token_hex(12)):
+            try:
+                await work()
+            except Refusal as refusal:
+                self._outbox.send(outbound.error(refusal, re))
+            except Exception:  # noqa: BLE001 - top of a task
+                self._on_failure(re)
 
     async def _replay(self, hello: Hello) -> None:
         around = self._around
