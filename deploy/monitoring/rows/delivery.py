@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.monitoring.panels import BLUE, RED, Panel, Row, Series
-from deploy.monitoring.rows.queries import quantile, rate
+from deploy.monitoring.rows.queries import quantile, rate, rate_or_none
 
 LOG: Final = Row(
     "Delivery and the log",
@@ -22,6 +22,7 @@ LOG: Final = Row(
                 Series("max(parley_log_max_bytes)", "limit"),
             ),
             "bytes",
+            has_table=True,
         ),
         Panel(
             "Commands in a transaction",
@@ -108,7 +109,7 @@ RETRIES: Final = Row(
                 Series(rate("parley_retry_attempts_total"), "attempts"),
                 Series(rate("parley_retry_parked_total"), "given up"),
                 Series(rate("parley_retry_closed_total"), "closed"),
-                Series(f"{rate('parley_retry_driven_total', 'by')} or on() vector(0)", "driven anew {{by}}"),
+                Series(rate_or_none("parley_retry_driven_total", "by"), "driven anew {{by}}"),
             ),
             "ops",
             width=8,

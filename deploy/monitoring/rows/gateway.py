@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.monitoring.panels import Panel, Row, Series
-from deploy.monitoring.rows.queries import ASKED, quantile, rate
+from deploy.monitoring.rows.queries import ASKED, quantile, rate, rate_or_none
 
 GATEWAY: Final = Row(
     "Gateway",
@@ -38,7 +38,7 @@ GATEWAY: Final = Row(
             "Refused or dropped",
             "A second: work refused or dropped because something was full, or (rate of ...) came too often.",
             (
-                Series(f"{rate('parley_shed_total', 'what')} > 0 or on() vector(0)", "{{what}}"),
+                Series(rate_or_none("parley_shed_total", "what"), "{{what}}"),
                 Series(rate("parley_presence_watches_refused_total"), "presence watches"),
                 Series(rate("parley_refused_dropped_total"), "late refusals"),
                 Series(rate("parley_hellos_untold_total"), "hellos"),
@@ -50,7 +50,7 @@ GATEWAY: Final = Row(
             "Requests a second, by route, health and metrics left out.",
             (
                 Series(
-                    f"topk(10, {rate(f'parley_http_requests_total{{{ASKED}}}', 'method, route')} > 0)",
+                    f"topk(8, {rate(f'parley_http_requests_total{{{ASKED}}}', 'method, route')} > 0)",
                     "{{method}} {{route}}",
                 ),
             ),
@@ -105,7 +105,7 @@ GATEWAY: Final = Row(
             "A second: announcements heard, and waves of resyncs (all sockets look for what they missed), by reason.",
             (
                 Series(rate("parley_announcements_heard_total"), "announcements"),
-                Series(f"{rate('parley_resync_waves_total', 'reason')} or on() vector(0)", "resync {{reason}}"),
+                Series(rate_or_none("parley_resync_waves_total", "reason"), "resync {{reason}}"),
             ),
             "ops",
         ),

@@ -4,6 +4,8 @@ from typing import Final
 
 FAILED: Final = 'status=~"5..", route!~"/health/.*"'
 """HTTP requests that we did not answer well; an answer of 503 is what health is for."""
+BROKEN: Final = 'code=~"unavailable|internal"'
+"""Questions that were not answered because of us; what somebody may not read is none of these."""
 ASKED: Final = 'route!~"/health/.*|/metrics"'
 """HTTP requests of people and programs."""
 
@@ -11,6 +13,11 @@ ASKED: Final = 'route!~"/health/.*|/metrics"'
 def rate(selector: str, by: str = "") -> str:
     """Ask for the rate of a counter, a second, of all replicas together."""
     return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
+
+
+def rate_or_none(selector: str, label: str) -> str:
+    """Ask for the rate by a label whose values are not known beforehand; `none` at 0 where there is none yet."""
+    return f'({rate(selector, label)} > 0) or on() label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def quantile(share: float, histogram: str, by: str = "", among: str = "") -> str:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.monitoring.panels import Panel, Row, Series
-from deploy.monitoring.rows.queries import quantile, rate
+from deploy.monitoring.rows.queries import quantile, rate, rate_or_none
 
 PRESENCE: Final = Row(
     "Presence and typing",
@@ -49,7 +49,7 @@ PRESENCE: Final = Row(
             "Typing",
             "A second: typing told to the other members by state, and frames handed on.",
             (
-                Series(f"{rate('parley_typing_told_total', 'state')} or on() vector(0)", "told: {{state}}"),
+                Series(rate_or_none("parley_typing_told_total", "state"), "told: {{state}}"),
                 Series(rate("parley_typing_forwarded_total"), "frames"),
             ),
             "ops",
@@ -58,7 +58,7 @@ PRESENCE: Final = Row(
             "Typing not told",
             "A second, by reason. It is never certain to arrive.",
             (
-                Series(f"{rate('parley_typing_dropped_total', 'reason')} or on() vector(0)", "{{reason}}"),
+                Series(rate_or_none("parley_typing_dropped_total", "reason"), "{{reason}}"),
                 Series(rate("parley_typing_not_forwarded_total"), "a frame waited already"),
             ),
             "ops",
@@ -105,7 +105,8 @@ HISTORY: Final = Row(
             "A second, by question and code (not_found: somebody asked for what is not theirs).",
             (
                 Series(
-                    f"{rate('parley_history_query_failures_total', 'query, code')} or on() vector(0)",
+                    f"({rate('parley_history_query_failures_total', 'query, code')} > 0)"
+                    ' or on() label_replace(vector(0), "query", "none", "", "")',
                     "{{query}} {{code}}",
                 ),
             ),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.monitoring.panels import BLUE, GREEN, RED, YELLOW, Panel, Row, Series
-from deploy.monitoring.rows.queries import ASKED, FAILED, quantile, rate
+from deploy.monitoring.rows.queries import ASKED, BROKEN, FAILED, quantile, rate
 
 IS_IT_WELL: Final = Row(
     "Is it well?",
@@ -103,8 +103,8 @@ IS_IT_WELL: Final = Row(
                 Series(f"{rate(f'parley_http_requests_total{{{FAILED}}}')} or vector(0)", "HTTP 5xx"),
                 Series(rate("parley_commands_failed_total"), "commands without an answer of the log"),
                 Series(rate("parley_commands_refused_total"), "commands refused: log away or full"),
-                Series(f"{rate('parley_history_query_failures_total')} or vector(0)", "history"),
-                Series(f"{rate('parley_presence_query_failures_total')} or vector(0)", "presence"),
+                Series(f"{rate(f'parley_history_query_failures_total{{{BROKEN}}}')} or vector(0)", "history"),
+                Series(f"{rate(f'parley_presence_query_failures_total{{{BROKEN}}}')} or vector(0)", "presence"),
                 Series(rate("parley_dead_letters_total"), "dead letters"),
             ),
             "ops",
