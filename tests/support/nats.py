@@ -1,5 +1,6 @@
 """A real nats-server for tests: JetStream on disk with fsync, to be killed and started again."""
 
+import os
 import shutil
 import signal
 import socket
@@ -44,7 +45,7 @@ class NatsServer:
             self._argv = ("-c", str(config))
         else:
             self._argv = (
-                "-c", str(config), "--name", f"tests-{self.port}", "--addr", "127.0.0.1", "--port", str(self.port),
+                "-c", str(config), "--addr", "127.0.0.1", "--port", str(self.port),
                 "--http_port", str(self.monitor_port),
             )  # fmt: skip
         self._child: subprocess.Popen[bytes] | None = None
@@ -67,7 +68,11 @@ class NatsServer:
 
     def start(self) -> None:
         """Start it and wait until it accepts clients (its JetStream is ready before that)."""
-        self._child = spawn([nats_server_binary(), *self._argv], log=self.log)
+        self._child = spawn(
+            [nats_server_binary(), *self._argv],
+            log=self.log,
+            env={**os.environ, "NATS_SERVER_NAME": f"tests-{self.port}"},
+        )
         wait_until(self._greets, child=self._child, log=self.log, what="nats-server")
 
     def kill(self) -> None:
