@@ -88,10 +88,10 @@ GATEWAY: Final = Row(
         ),
         Panel(
             "Time to the answer",
-            "From a message's acceptance to delivery's answer, sampled.",
+            "From a message's acceptance until its sender is told that it is stored.",
             (
-                Series(quantile(0.5, "parley_answer_seconds"), "median"),
-                Series(quantile(0.99, "parley_answer_seconds"), "99 %"),
+                Series(quantile(0.5, "parley_leg_seconds", among='leg="answered"'), "median"),
+                Series(quantile(0.99, "parley_leg_seconds", among='leg="answered"'), "99 %"),
             ),
             "s",
         ),
