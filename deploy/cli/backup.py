@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
+from typing import IO, Final
 
 from deploy.cli import audit
 from deploy.cli.database import check_there, reached
@@ -12,6 +14,8 @@ from shared.contracts.frames import rfc3339
 from shared.database.archive import Archive, BrokenBackup, Manifest, NewerBackup, NotWritten
 from shared.database.backup import NoBackup, back_up
 from shared.runtime import clock
+
+_STANDARD_OUTPUT: Final = Path("-")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,12 +27,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "holds messages and the hashes of passwords and tokens, and is not encrypted. `parley restore` puts it into "
         "SQLite or PostgreSQL, whichever it came from. What came later is in the log, for a week at most.",
         epilog="examples: parley backup /var/backups · parley backup before-upgrade.zip · "
-        "parley backup --verify before-upgrade.zip",
+        "parley backup --verify before-upgrade.zip · parley backup - | ssh elsewhere 'cat > parley.zip'",
     )
-    parser.add_argument("path", type=Path, metavar="FILE", help="a new file, or a directory: it is named by the time")
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="FILE",
+        help="a new file; or a directory, then it is named by the time; or - for standard output",
+    )
     parser.add_argument("--verify", action="store_true", help="read FILE back instead, and check that it is whole")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace, settings: CliSettings) -> int:
@@ -38,27 +47,44 @@ def run(arguments: argparse.Namespace, settings: CliSettings) -> int:
         Refused: there is nothing to copy, the file can't be written, or what is to be verified is not whole.
     """
     path: Path = arguments.path
+    if path == _STANDARD_OUTPUT:
+        return _run_piped(arguments, settings.local.database)
     if arguments.verify:
         manifest = _verify(path)
     else:
         path = _named(path)
         manifest = _take(settings.local.database, path)
-        audit.note("backup", file=str(path.absolute()), rows=manifest.rows, revision=manifest.revision)
+        _note(str(path.absolute()), manifest)
     if arguments.json:
         show_json(_report(path, manifest))
     else:
+        verb = "is whole" if arguments.verify else "is written"
         size = path.stat().st_size
-        verb = "is whole: " if arguments.verify else ""
-        tell(f"{path} {verb}({size:,} bytes, {manifest.rows:,} rows, of {manifest.created_at}, {_reached(manifest)})")
+        tell(f"{path} {verb}: {size:,} bytes, {manifest.rows:,} rows of {manifest.created_at}, {_reached(manifest)}")
     return 0
 
 
-def _take(url: str, path: Path) -> Manifest:
+def _run_piped(arguments: argparse.Namespace, url: str) -> int:
+    if arguments.verify or arguments.json:
+        arguments.refuse("- takes neither --verify nor --json: standard output has the backup itself")
+    if sys.stdout.isatty():
+        raise Refused("standard output is a terminal: name a file, or pipe it somewhere")
+    manifest = _take(url, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+    _note("-", manifest)
+    return 0
+
+
+def _note(file: str, manifest: Manifest) -> None:
+    audit.note("backup", file=file, rows=manifest.rows, revision=manifest.revision)
+
+
+def _take(url: str, target: Path | IO[bytes]) -> Manifest:
     check_there(url)
     progress = Progress()
     try:
         with reached(url):
-            return asyncio.run(back_up(url, path, created_at=rfc3339(clock.now_ms()), progress=progress.show))
+            return asyncio.run(back_up(url, target, created_at=rfc3339(clock.now_ms()), progress=progress.show))
     except (NoBackup, NotWritten) as error:
         raise Refused(str(error)) from error
     finally:

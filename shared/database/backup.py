@@ -1,8 +1,9 @@
 """Copies the whole database into a file: all of one moment, while others go on writing, in pages by key."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import sqlalchemy as sa
 
@@ -29,8 +30,8 @@ class NoBackup(Exception):
     """There is nothing that could be copied; the text says what to do."""
 
 
-async def back_up(url: str, path: Path, *, created_at: str, progress: Progress | None = None) -> Manifest:
-    """Copy the database at `url` into the new file `path`.
+async def back_up(url: str, target: Path | IO[bytes], *, created_at: str, progress: Progress | None = None) -> Manifest:
+    """Copy the database at `url` into a new file, or into one that is open, a pipe for instance.
 
     Raises:
         NoBackup: there is no schema.
@@ -42,10 +43,14 @@ async def back_up(url: str, path: Path, *, created_at: str, progress: Progress |
         async with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with new_file(path) as file, Writer(file) as writer:
+            with _opened(target) as file, Writer(file) as writer:
                 return await connection.run_sync(_copy, writer, created_at, progress)
     finally:
         await engine.dispose()
+
+
+def _opened(target: Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    return new_file(target) if isinstance(target, Path) else nullcontext(target)
 
 
 def _copy(connection: sa.Connection, writer: Writer, created_at: str, progress: Progress | None) -> Manifest:

@@ -6,6 +6,8 @@ import random
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -38,6 +40,7 @@ from tests.support.delivery import (
 )
 from tests.support.history import ANN, BEN, DIRECT, GROUP, NOON, Row, member_row, message_row, receipt_row, write
 from tests.support.postgres import PostgresServer
+from tests.support.processes import ROOT
 from tests.support.rows import account_row, attempt_row, block_row, retry_row, setting_row
 
 MOMENT = "2026-11-22T10:15:00.000Z"
@@ -436,3 +439,15 @@ def test_the_commands_write_verify_and_restore(
     with suppress(SystemExit):
         main(["restore", str(file), "--accept-gap"])
     assert "name a backup, or use --accept-gap" in capsys.readouterr().err
+
+
+def test_a_backup_goes_through_a_pipe(migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_DATABASE_URL", migrated_url)
+    asyncio.run(fill(migrated_url, messages=1500))
+    argv = [sys.executable, "-m", "deploy.cli.main", "backup", "-"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    path = tmp_path / "piped.zip"
+    path.write_bytes(done.stdout)
+    with Archive(path) as archive:
+        archive.verify()
+        assert archive.manifest.tables["message"].rows == 1500
