@@ -6,6 +6,7 @@ import base64
 
 import msgspec
 
+from deploy.cli.arguments import positive
 from deploy.cli.broker import connected
 from deploy.cli.output import Refused, confirm, show_json, show_table, tell
 from deploy.cli.settings import CliSettings
@@ -17,23 +18,47 @@ _COLUMNS = ("number", "partition", "place", "request_id", "reason")
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the commands."""
-    parser = commands.add_parser("dead-letters", help="commands that could not be applied, kept seven days")
+    parser = commands.add_parser(
+        "dead-letters",
+        help="commands that could not be applied, kept seven days",
+        description="Look at commands that could not be applied, and decide about each: once its cause is mended, "
+        "append it to the log again, or forget it.",
+        epilog="examples: parley dead-letters list · parley dead-letters list --limit 10 --json · "
+        "parley dead-letters show 7 · parley dead-letters retry 7 · parley dead-letters drop 7 --yes",
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    listing = verbs.add_parser("list", help="the oldest ones")
-    listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
+    listing = verbs.add_parser("list", help="the oldest ones", description="List the oldest ones, without content.")
+    listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most so many (100)")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=run_list)
-    showing = verbs.add_parser("show", help="one, with its content")
-    showing.add_argument("number", type=int)
+    showing = verbs.add_parser(
+        "show",
+        help="one, with its content",
+        description="Show one with its reason and its content, which may hold what people wrote.",
+    )
+    _add_number(showing)
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(run=run_show)
-    retrying = verbs.add_parser("retry", help="append it to the log again")
-    retrying.add_argument("number", type=int)
+    retrying = verbs.add_parser(
+        "retry",
+        help="append it to the log again",
+        description="Append one to the log again, where delivery decides it anew; a message that was stored meanwhile "
+        "is not stored twice.",
+    )
+    _add_number(retrying)
+    retrying.add_argument("--json", action="store_true", help="print JSON")
     retrying.set_defaults(run=run_retry)
-    dropping = verbs.add_parser("drop", help="forget it for good")
-    dropping.add_argument("number", type=int)
+    dropping = verbs.add_parser(
+        "drop", help="forget it for good", description="Forget one for good: what it asked for never happens."
+    )
+    _add_number(dropping)
     dropping.add_argument("--yes", action="store_true", help="don't ask")
+    dropping.add_argument("--json", action="store_true", help="print JSON")
     dropping.set_defaults(run=run_drop)
+
+
+def _add_number(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", type=positive, metavar="NUMBER", help="as `parley dead-letters list` shows it")
 
 
 def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
@@ -88,8 +113,7 @@ def run_retry(arguments: argparse.Namespace, settings: CliSettings) -> int:
             await queue.retry_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(retry())
-    tell(f"dead letter {arguments.number} is in the log again")
-    return 0
+    return _told(arguments, "retried", f"dead letter {arguments.number} is in the log again")
 
 
 def run_drop(arguments: argparse.Namespace, settings: CliSettings) -> int:
@@ -105,7 +129,14 @@ def run_drop(arguments: argparse.Namespace, settings: CliSettings) -> int:
             await queue.drop_dead_letter(connection, await _letter(connection, arguments.number))
 
     asyncio.run(drop())
-    tell(f"dead letter {arguments.number} is gone")
+    return _told(arguments, "dropped", f"dead letter {arguments.number} is gone")
+
+
+def _told(arguments: argparse.Namespace, done: str, text: str) -> int:
+    if arguments.json:
+        show_json({done: arguments.number})
+    else:
+        tell(text)
     return 0
 
 

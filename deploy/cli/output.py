@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from deploy.cli.terminal import table, width
+
 _BAR: Final = 24
 _DRAW_EVERY_S: Final = 0.1
 
@@ -31,11 +33,9 @@ def show_json(value: object) -> None:
 
 
 def show_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    """Write rows under their columns' names."""
-    lines = [[name.upper() for name in columns], *([str(row[name]) for name in columns] for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    for line in lines:
-        tell("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    """Write rows under their columns' names, within the width of the terminal."""
+    for line in table(rows, columns, width()):
+        tell(line)
 
 
 class Progress:

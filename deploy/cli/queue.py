@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Final, TypeVar
 
+from deploy.cli.arguments import positive
 from deploy.cli.broker import connected
 from deploy.cli.output import Refused, show_json, show_table, tell
 from deploy.cli.settings import CliSettings
@@ -36,23 +37,45 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "queue",
         help="messages that have not reached their recipients",
-        epilog="examples: parley queue list --state failed · parley queue retry ben · parley queue process",
+        description="Look at recipients whom messages have not reached, and have them tried again. Delivery owns the "
+        "queue and is asked, so it must run. Nothing is lost here: all come by whenever their recipient is back.",
+        epilog="examples: parley queue list · parley queue list --state failed --json · parley queue show ben · "
+        "parley queue retry ben · parley queue retry ben CONVERSATION · parley queue process · "
+        "parley queue process --state failed",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    listing = verbs.add_parser("list", help="who lacks messages, and what is done about it")
+    listing = verbs.add_parser(
+        "list",
+        help="who lacks messages, and what is done about it",
+        description="List recipients and conversations with messages that have not come by: how many, since when, and "
+        "when the next attempt is made.",
+    )
     listing.add_argument("--state", choices=_STATES, help="only those that wait for an attempt, or are given up")
-    listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
+    listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most so many (100)")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=run_list)
-    showing = verbs.add_parser("show", help="everything that waits for one recipient")
-    showing.add_argument("username")
+    showing = verbs.add_parser(
+        "show",
+        help="everything that waits for one recipient",
+        description="List every conversation with messages that have not come by to one recipient.",
+    )
+    showing.add_argument("username", metavar="USERNAME")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(run=run_show)
-    retrying = verbs.add_parser("retry", help="try one recipient again, now")
-    retrying.add_argument("username")
-    retrying.add_argument("conversation", nargs="?", help="only this conversation")
+    retrying = verbs.add_parser(
+        "retry",
+        help="try one recipient again, now",
+        description="Try one recipient again now, also where it was given up; fails where nothing waits.",
+    )
+    retrying.add_argument("username", metavar="USERNAME")
+    retrying.add_argument("conversation", metavar="CONVERSATION", nargs="?", help="only this one, by its id")
+    retrying.add_argument("--json", action="store_true", help="print JSON")
     retrying.set_defaults(run=run_retry)
-    processing = verbs.add_parser("process", help="try all again now, those given up too")
+    processing = verbs.add_parser(
+        "process",
+        help="try all again now, those given up too",
+        description="Try all recipients again now, a few hundred a second.",
+    )
     processing.add_argument("--state", choices=_STATES, help="only those that wait, or are given up")
     processing.add_argument("--json", action="store_true", help="print JSON")
     processing.set_defaults(run=run_process)
@@ -64,8 +87,6 @@ def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
     Raises:
         Refused: delivery does not answer.
     """
-    if arguments.limit < 1:
-        raise Refused("--limit must be 1 or more")
     return _show(settings, ListRetries(state=arguments.state), arguments.limit, as_json=arguments.json)
 
 
@@ -90,7 +111,10 @@ def run_retry(arguments: argparse.Namespace, settings: CliSettings) -> int:
     entries = _process(settings, ProcessRetries(username=name, conversation_id=conversation))
     if not entries:
         raise Refused(f"nothing waits for {name}" + (f" in {conversation}" if conversation else ""))
-    tell(f"{entries} due now")
+    if arguments.json:
+        show_json({"entries": entries})
+    else:
+        tell(f"{entries} due now")
     return 0
 
 

@@ -1,6 +1,7 @@
 """How lines look on a terminal: tables that fit its width, colours where they are wanted; in a pipe nothing is cut."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -11,6 +12,8 @@ from typing import Final
 _GAP: Final = "  "
 _NARROWEST: Final = 6
 _CUT: Final = "…"
+_NUMBER: Final = re.compile(r"-?|-?\d[\d.,]*( ?(%|ms|s|min|h|d|B|[KMGT]iB))?")
+"""A number with its unit, or nothing in its place."""
 _READABLE: Final = 120
 """Prose gets no wider than this, however wide the window is."""
 
@@ -78,4 +81,6 @@ def _said(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

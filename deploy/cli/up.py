@@ -11,7 +11,13 @@ from shared.runtime import logs
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
-    parser = commands.add_parser("up", help="start the whole system on this machine and keep it up")
+    parser = commands.add_parser(
+        "up",
+        help="start the whole system on this machine and keep it up",
+        description="Start broker and services on this machine, as `make run` does after installing, and keep them up "
+        "until Ctrl-C or SIGTERM. Data is kept in PARLEY_DATA_DIR.",
+        epilog="examples: parley up · PARLEY_PORT=9000 PARLEY_DATA_DIR=/srv/parley parley up",
+    )
     parser.set_defaults(run=run)
 
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from deploy.cli.doctor import (
     broker,
@@ -31,27 +30,17 @@ from deploy.cli.doctor.settings import Told, read
 from deploy.cli.output import show_json
 from shared.runtime import clock
 
-_EPILOG: Final = """\
-Each row is ok, skipped (another row says why), WARN (may become a problem) or FAIL, with what was seen and what to
-do. Nothing is changed. It takes 10 s at most, and needs no running system.
-
-examples:
-  parley doctor
-  parley doctor --json | jq '.checks[] | select(.level == "failure")'
-  parley doctor --services http://gateway:8080,http://delivery:8080
-
-exit codes: 0 no FAIL, 1 a FAIL, 2 wrong use
-"""
-
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "doctor",
         help="look at everything a system needs, and say what to do",
-        description="Look at settings, machine, secrets, broker, database and services, all at once.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Look at settings, machine, secrets, broker, database and services, all at once, and change "
+        "nothing. Each row is ok, - (not looked at: another row says why), WARN (may become a problem) or FAIL (exit "
+        "code 1), with what was seen and what to do. It takes 10 s at most, and needs no running system.",
+        epilog="examples: parley doctor · parley doctor --services http://gateway:8080,http://delivery:8080 · "
+        "parley doctor --json",
     )
     parser.add_argument("--services", metavar="URL,...", help="where the services answer (PARLEY_SERVICES)")
     parser.add_argument("--json", action="store_true", help="print JSON")
