@@ -27,8 +27,8 @@ _DATABASE: Final = Step(
     "\\\n  docker compose exec -T postgres psql -U parley -d parley",
 )
 _CLUSTER: Final = Step(
-    "restart the broker's nodes one after the other, each once the one before is healthy; messages wait meanwhile",
-    "for node in nats nats-2 nats-3; do docker compose restart $node && docker compose up -d --wait $node; done",
+    "have the broker's nodes read their config again, all of them (SIGHUP); routes that stand stay",
+    "docker compose kill -s HUP nats nats-2 nats-3",
 )
 _GRAFANA: Final = Step(
     "tell Grafana its new password",

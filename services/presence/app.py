@@ -20,7 +20,7 @@ from services.presence.settings import Settings, Timing, load
 from services.presence.store import Store
 from shared.broker.access import access
 from shared.broker.connection import Connection
-from shared.broker.frame import options
+from shared.broker.frame import FramedBroker, options
 from shared.broker.lease import Lease
 from shared.broker.pending import pending_messages
 from shared.broker.rpc import FAILED_HEADER, answering
@@ -48,7 +48,7 @@ GRACE_S: Final = 2.0
 _log = logs.get(__name__)
 
 
-class LedBroker(NatsBroker):
+class LedBroker(FramedBroker):
     """Only connects when the service starts; whoever leads starts the subscribers, and stops them."""
 
     async def start(self) -> None:

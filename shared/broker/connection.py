@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ from nats.js.client import JetStreamContext
 
 from shared.broker import waits
 from shared.broker.access import Access, servers_in
+from shared.broker.lives import HEADER, Life, Lives
 from shared.broker.nodes import NodeWatch
 
 BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
@@ -24,8 +26,10 @@ BROKER_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 PENDING_MESSAGES: Final = 65_536
 PENDING_BYTES: Final = 128 * 1024 * 1024
 _FOREVER_S: Final = 86_400
-_SHUT_OUT: Final = ("authorization", "authentication")
-"""What is in the broker's last word to a client whose key counts no more."""
+_REFUSED: Final = ("authorization violation", "authorization failed", "authentication revoked")
+"""What the broker says, in nats-py's words too, where it does not take a key, or no more."""
+_REFUSED_PAUSE_S: Final = 2.0
+_ADVICE: Final = "PARLEY_NATS_NKEY_FILE must name the seed of a key that is among the broker's users (`parley init`)"
 
 log = structlog.get_logger("broker")
 waits.mend()
@@ -58,8 +62,11 @@ class Connection:
         self.on_shut_out: list[Callable[[], None]] = []
         self._client: Client | None = None
         self._has_opened = asyncio.Event()
-        self._last_error = ""
+        self._last_errors: deque[str] = deque(maxlen=8)  # they may take turns
+        self._is_shut_out = False
         self._watching: asyncio.Task[None] | None = None
+        self._life = Life()
+        self._lives = Lives()
 
     def options(self) -> dict[str, Any]:
         """Return the arguments for nats-py's `connect` and for FastStream's `NatsBroker`, but for address and key."""
@@ -131,6 +138,8 @@ class Connection:
         Raises:
             One of BROKER_ERRORS: not connected, or the connection broke.
         """
+        if len(self.access.servers) > 1:
+            headers = {**(headers or {}), HEADER: self._life.stamp}
         await self.client.publish(subject, payload, headers=headers)
 
     async def request(
@@ -145,11 +154,21 @@ class Connection:
         return Reply(message.data, message.headers or {})
 
     async def subscribe(
-        self, subject: str, handler: Callable[[bytes], Awaitable[None] | None], *, queue: str = ""
+        self,
+        subject: str,
+        handler: Callable[[bytes], Awaitable[None] | None],
+        *,
+        queue: str = "",
+        only_newer: bool = False,
     ) -> Subscription:
-        """Call `handler` with each payload, in order. A full queue drops and tells `on_dropped`."""
+        """Call `handler` with each payload, in order. A full queue drops and tells `on_dropped`.
+
+        `only_newer`: nothing that its publisher sent over a node which it has left and spoken after since.
+        """
 
         async def on_message(message: Msg) -> None:
+            if only_newer and self.is_overtaken(message):
+                return
             outcome = handler(message.data)
             if outcome is not None:
                 await outcome
@@ -161,6 +180,10 @@ class Connection:
             pending_msgs_limit=PENDING_MESSAGES,
             pending_bytes_limit=PENDING_BYTES,
         )
+
+    def is_overtaken(self, message: Msg) -> bool:
+        """Tell whether newer words of the same publisher were heard already, which it sent over another connection."""
+        return message.headers is not None and self._lives.is_over(message.headers.get(HEADER, ""))
 
     async def flushed(self, timeout_s: float) -> bool:
         """Tell whether the broker has got everything published so far, as far as is known within `timeout_s`.
@@ -205,24 +228,38 @@ class Connection:
             for dropped in self.on_dropped:
                 dropped(error.subject)
             return
-        is_news, self._last_error = repr(error) != self._last_error, repr(error)
-        (log.warning if is_news else log.debug)("broker_error", connection=self.name, error=repr(error))
+        is_news = repr(error) not in self._last_errors
+        if is_news:
+            self._last_errors.append(repr(error))
+        if not _is_refusal(error):
+            (log.warning if is_news else log.debug)("broker_error", connection=self.name, error=repr(error))
+        elif self._has_opened.is_set():
+            self._shut_out(error)  # it was taken before, and is tried again and again by nats-py
+        else:
+            (log.error if is_news else log.debug)("broker_refuses_key", connection=self.name, advice=_ADVICE)
+            await asyncio.sleep(_REFUSED_PAUSE_S)  # nats-py waits with us
 
     async def _on_disconnect(self) -> None:
         client = self._client
         if client is not None and not (client.is_closed or client.is_draining):
             log.warning("broker_disconnected", connection=self.name)
+        self._life.end()
         self._run(self.on_disconnect)
 
     async def _on_reconnect(self) -> None:
         log.info("broker_reconnected", connection=self.name)
-        self._last_error = ""
+        self._last_errors.clear()
         self._run(self.on_reconnect)
 
     async def _on_closed(self) -> None:
         client = self._client
-        if client is not None and any(word in str(client.last_error).lower() for word in _SHUT_OUT):
-            log.error("broker_shut_out", connection=self.name, error=str(client.last_error))
+        if client is not None and client.last_error is not None and _is_refusal(client.last_error):
+            self._shut_out(client.last_error)
+
+    def _shut_out(self, error: Exception) -> None:
+        if not self._is_shut_out:
+            self._is_shut_out = True
+            log.error("broker_shut_out", connection=self.name, error=str(error), advice=_ADVICE)
             self._run(self.on_shut_out)
 
     def _run(self, hooks: list[Callable[[], None]]) -> None:
@@ -232,6 +269,10 @@ class Connection:
                 hook()
             except Exception:
                 log.exception("hook_failed", connection=self.name, hook=getattr(hook, "__qualname__", repr(hook)))
+
+
+def _is_refusal(error: Exception) -> bool:
+    return any(words in str(error).lower() for words in _REFUSED)
 
 
 def _forget(flush: "asyncio.Future[None]") -> None:

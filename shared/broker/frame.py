@@ -1,5 +1,6 @@
 """FastStream as the frame of a service, over a connection with the house's settings."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from faststream.nats import NatsBroker
@@ -8,12 +9,24 @@ from faststream.nats.security import NatsNKey, NatsSecurity
 from shared.broker.connection import Connection
 
 
-def open_broker(connection: Connection, **more: Any) -> NatsBroker:
+class FramedBroker(NatsBroker):
+    """FastStream's broker with the connection's patience.
+
+    By itself FastStream gives up where a broker does not take the key (yet), or is slow to, and the service ends.
+    """
+
+    def _log_connection_broken(
+        self, error_cb: Callable[[Exception], Awaitable[None]] | None = None
+    ) -> Callable[[Exception], Awaitable[None]]:
+        return error_cb or super()._log_connection_broken()
+
+
+def open_broker(connection: Connection, **more: Any) -> FramedBroker:
     """Make a FastStream broker that will connect with the connection's settings; nothing is opened yet.
 
     After `await broker.connect()` give its client to `connection.adopt`.
     """
-    return NatsBroker(**options(connection), **more)
+    return FramedBroker(**options(connection), **more)
 
 
 def options(connection: Connection) -> dict[str, Any]:

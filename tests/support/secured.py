@@ -1,5 +1,6 @@
 """A broker that lets in only who has a key, and the four services in front of it, each with its own."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,11 +78,33 @@ class Service:
         assert self.child is not None
         wait_until(lambda: text in self.said, child=self.child, log=self.log, what=text, timeout_s=timeout_s)
 
+    def ended(self, within_s: float) -> int:
+        """Wait until it has ended by itself; return its exit code.
+
+        Raises:
+            TimeoutExpired: it goes on.
+        """
+        assert self.child is not None
+        return self.child.wait(within_s)
+
+    def has_ended_within(self, seconds: float) -> bool:
+        """Watch it for a while, and tell whether it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.ended(seconds)
+            return True
+        return False
+
     def stop(self) -> None:
         """End it as a signal does."""
         if self.child is not None:
             stop(self.child, how=signal.SIGTERM, timeout_s=15)
             self.child = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of its present life."""
+        assert self.child is not None
+        return self.child.pid
 
     @property
     def said(self) -> str:
