@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import hang, lanes
+from tests.support import containers, hang, lanes
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer, postgres_server
 
@@ -71,6 +71,11 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 
 @pytest.fixture(scope="module")
-def nats_url(nats_server: NatsServer) -> str:
+def nats_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of the module's broker."""
-    return nats_server.url
+    if containers.are_wanted():
+        with containers.broker() as url:
+            yield url
+    else:
+        server: NatsServer = request.getfixturevalue("nats_server")
+        yield server.url

@@ -18,11 +18,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.support import containers
 from tests.support.children import spawn, stop, wait_until
 from tests.support.ports import free_port
 
 BINARIES = Path("/usr/lib/postgresql")
-IMAGE = os.environ.get("PARLEY_TEST_POSTGRES_IMAGE", "postgres:17")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PostgresServer:
 @contextlib.contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """A server for the whole test run."""
-    binaries = _newest_binaries()
+    binaries = None if containers.are_wanted() else _newest_binaries()
     if binaries is not None:
         with _from_binaries(binaries) as server:
             yield server
@@ -161,10 +161,5 @@ def _docker_answers() -> bool:
 
 @contextlib.contextmanager
 def _from_docker() -> Iterator[PostgresServer]:
-    # Imported here: only machines with an engine need it, and it is slow to import.
-    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
-
-    password = secrets.token_hex(16)
-    with PostgresContainer(IMAGE, username="postgres", password=password) as container:
-        host, port = container.get_container_host_ip(), int(container.get_exposed_port(5432))
-        yield PostgresServer(host, port, "postgres", password)
+    with containers.database() as (host, port, password):
+        yield PostgresServer(host, port, containers.SUPERUSER, password)
