@@ -58,10 +58,11 @@ def read(header: str) -> dict[str, str]:
 async def subscribe_along(
     connection: Connection, subject: str, handler: Callable[[bytes, Headers | None], None]
 ) -> None:
-    """Call `handler` with each payload and what goes along with it, in order, as `Connection.subscribe` does."""
+    """Call `handler` with each payload and what goes along with it, as `Connection.subscribe` does, `only_newer`."""
 
     async def on_message(message: Msg) -> None:
-        handler(message.data, message.headers)
+        if not connection.is_overtaken(message):
+            handler(message.data, message.headers)
 
     await connection.client.subscribe(
         subject, cb=on_message, pending_msgs_limit=PENDING_MESSAGES, pending_bytes_limit=PENDING_BYTES

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deploy.verify.deployment import Deployment
-from deploy.verify.history import Ack, Fault, History, Typing
+from deploy.verify.history import Ack, Fault, History
 from shared.contracts import subjects
 from tests.e2e.test_kill import PRESENCE_RIGHT_S, USERS, come_to_rest, connected, friendships, person, write
 from tests.support.cluster import Cluster, Node
@@ -22,7 +22,6 @@ RIGHT_AGAIN_S = 20.0
 IN_ORDER_S = 5.0
 """Without an ack while nodes are restarted in order; a busy machine's, else it is well below a second."""
 FROZEN_S = 20.0
-THAW_S = 1.0
 QUIET_S = 4.0
 """Between one fault and the next."""
 
@@ -44,18 +43,9 @@ async def talk(tmp_path: Path) -> AsyncIterator[tuple[Cluster, Product, History]
                     yield cluster, product, history
                     enough.set()
                 await asyncio.to_thread(product.wait_ready)
-                forgive_what_was_frozen(history)
                 violations = await come_to_rest(people, pairs, history, within_s=PRESENCE_RIGHT_S)
     history.write(tmp_path / "history.jsonl")
     assert not violations, "\n".join(map(str, violations[:20]))
-
-
-def forgive_what_was_frozen(history: History) -> None:
-    """Forget what was heard of typing when a node thawed: it lay there, and comes with its end behind it."""
-    thawed = [event.t for event in history if isinstance(event, Fault) and event.phase == "stop"]
-    history.events = [
-        event for event in history if not (isinstance(event, Typing) and any(abs(event.t - t) < THAW_S for t in thawed))
-    ]
 
 
 def environ(cluster: Cluster) -> dict[str, str]:

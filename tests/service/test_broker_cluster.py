@@ -73,6 +73,38 @@ async def test_a_frozen_node_is_left_in_seconds(cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(120)
+async def test_what_was_said_over_a_frozen_node_is_not_heard_after_newer_things(cluster: Cluster) -> None:
+    async with connected(cluster) as teller:
+        frozen = node_of(cluster, teller)
+        listener = Connection(next(node.url for node in cluster.nodes if node is not frozen), "listener")
+        await listener.open()
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        await listener.subscribe("of.this.test", heard.put_nowait, only_newer=True)
+        await listener.flushed(5)
+        async with asyncio.timeout(10):
+            while heard.empty():  # until the node knows that somebody listens
+                await teller.publish("of.this.test", b"first")
+                await asyncio.sleep(0.1)
+        frozen.pause()
+        try:
+            await teller.publish("of.this.test", b"lies in the node")
+            await left(teller, within_s=8)
+            await teller.publish("of.this.test", b"newer")
+            async with asyncio.timeout(10):
+                while await heard.get() != b"newer":
+                    pass
+        finally:
+            frozen.resume()
+        await asyncio.to_thread(cluster.wait_together)
+        await asyncio.sleep(1)
+        assert heard.empty()
+        await teller.publish("of.this.test", b"newest")
+        async with asyncio.timeout(5):
+            assert await heard.get() == b"newest"
+        await listener.close()
+
+
+@pytest.mark.timeout(120)
 async def test_a_node_that_is_cut_off_from_the_others_is_left_though_it_answers(cluster: Cluster) -> None:
     async with connected(cluster) as connection:
         alone = node_of(cluster, connection)

@@ -102,7 +102,7 @@ class Announcements:
                 await subscribe_along(self._connection, announced, self._on_announcements)
                 shard.subscribed.add(announced)
             if (typed := subjects.typing(number)) not in shard.subscribed:
-                await self._connection.subscribe(typed, self._on_typing)
+                await self._connection.subscribe(typed, self._on_typing, only_newer=True)
                 shard.subscribed.add(typed)
             shard.is_heard = await self._connection.flushed(FLUSH_S)
         except BROKER_ERRORS as error:

@@ -138,7 +138,9 @@ class Followed:
             for user_id in unheard:
                 user = self._users[user_id]
                 if user.unsubscribe is None:
-                    subscription = await self._connection.subscribe(presence_of(user_id), self._on_state)
+                    subscription = await self._connection.subscribe(
+                        presence_of(user_id), self._on_state, only_newer=True
+                    )
                     user.unsubscribe = subscription.unsubscribe
             is_heard = await self._connection.flushed(FLUSH_S)
         except BROKER_ERRORS:
