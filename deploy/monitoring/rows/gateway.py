@@ -38,7 +38,7 @@ GATEWAY: Final = Row(
             "Refused or dropped",
             "A second: work refused or dropped because something was full, or (rate of ...) came too often.",
             (
-                Series(rate_or_none("parley_shed_total", "what"), "{{what}}"),
+                Series(rate_or_none("parley_shed_total", "what", is_known=True), "{{what}}"),
                 Series(rate("parley_presence_watches_refused_total"), "presence watches"),
                 Series(rate("parley_refused_dropped_total"), "late refusals"),
                 Series(rate("parley_hellos_untold_total"), "hellos"),
@@ -87,11 +87,11 @@ GATEWAY: Final = Row(
             ),
         ),
         Panel(
-            "Time to the answer",
-            "From a message's acceptance until its sender is told that it is stored.",
+            "Until a message is delivered",
+            "From a message's acceptance until a recipient's device has said that it is there.",
             (
-                Series(quantile(0.5, "parley_leg_seconds", among='leg="answered"'), "median"),
-                Series(quantile(0.99, "parley_leg_seconds", among='leg="answered"'), "99 %"),
+                Series(quantile(0.5, "parley_leg_seconds", among='leg="delivered"'), "median"),
+                Series(quantile(0.9, "parley_leg_seconds", among='leg="delivered"'), "90 %"),
             ),
             "s",
         ),

@@ -15,9 +15,10 @@ def rate(selector: str, by: str = "") -> str:
     return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
 
 
-def rate_or_none(selector: str, label: str) -> str:
-    """Ask for the rate by a label whose values are not known beforehand; `none` at 0 where there is none yet."""
-    return f'({rate(selector, label)} > 0) or on() label_replace(vector(0), "{label}", "none", "", "")'
+def rate_or_none(selector: str, label: str, *, is_known: bool = False) -> str:
+    """Ask for the rate by a label; `none` at 0 where it has no value yet, or (`is_known`) nothing happens at any."""
+    asked = f"({rate(selector, label)} > 0)" if is_known else rate(selector, label)
+    return f'{asked} or on() label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def quantile(share: float, histogram: str, by: str = "", among: str = "") -> str:

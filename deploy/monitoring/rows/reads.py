@@ -73,7 +73,7 @@ PRESENCE: Final = Row(
             ),
         ),
         Panel(
-            "Time of a question (99 %)",
+            "Time of presence's answers (99 %)",
             "How long presence takes to answer, by question.",
             (Series(quantile(0.99, "parley_presence_query_seconds", "query"), "{{query}}"),),
             "s",
@@ -105,8 +105,8 @@ HISTORY: Final = Row(
             "A second, by question and code (not_found: somebody asked for what is not theirs).",
             (
                 Series(
-                    f"({rate('parley_history_query_failures_total', 'query, code')} > 0)"
-                    ' or on() label_replace(vector(0), "query", "none", "", "")',
+                    rate("parley_history_query_failures_total", "query, code")
+                    + ' or on() label_replace(vector(0), "query", "none", "", "")',
                     "{{query}} {{code}}",
                 ),
             ),
