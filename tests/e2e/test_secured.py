@@ -1,14 +1,19 @@
 """The whole system in front of a broker that lets each service do only what it needs."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from deploy.cli.secret_files import USERS
 from deploy.nats.keys import new_seed
 from deploy.nats.permissions import ROLES, Role
+from shared.broker.access import Access
+from shared.broker.connection import Connection
+from shared.contracts import subjects
 from tests.support.processes import SERVICES
 from tests.support.secured import SecuredSystem
 
@@ -83,6 +88,50 @@ def test_keys_that_were_rotated_while_the_broker_was_away_end_the_services_too(s
     for service in system.services.values():
         service.wait_ready(60)
     system.smoke("--only", "messages:")
+
+
+@pytest.mark.timeout(240)
+def test_what_happens_seldom_is_allowed_too(tmp_path: Path, sqlite_url: str) -> None:
+    with SecuredSystem(tmp_path, sqlite_url, {"PARLEY_LOG_MAX_BYTES": str(1024**2)}) as system:
+        # what can't be applied is buried, and the log is trimmed before it is full
+        asyncio.run(publish_nonsense(system.installation.access("operator"), bundles=100))
+        delivery = system.services["delivery"]
+        delivery.wait_said("log_trimmed")
+        letters = json.loads(system.parley("dead-letters", "list", "--json"))
+        assert letters
+        system.parley("dead-letters", "retry", str(letters[0]["number"]))
+        system.parley("dead-letters", "drop", str(letters[1]["number"]), "--yes")
+        left = {letter["number"] for letter in json.loads(system.parley("dead-letters", "list", "--json"))}
+        assert not left & {letters[0]["number"], letters[1]["number"]}
+
+        # a broker that comes back has lost what was in memory
+        system.broker.kill()
+        presence = system.services["presence"]
+        presence.wait_said("broker_disconnected")
+        system.broker.start()
+        for service in system.services.values():
+            service.wait_ready(60)
+        for bucket in ("KV_presence", "KV_leases"):
+            assert f'"stream": "{bucket}"' in presence.said
+        system.smoke("--only", "presence:")
+        system.smoke("--only", "retries closed: what arrives")
+        system.parley("queue", "list", "--json")
+        system.parley("queue", "process")
+        system.parley("migrate", "--check")
+        system.parley("restore", "--accept-gap", "--yes")
+        assert complaints(system) == []
+
+
+async def publish_nonsense(operator: Access, bundles: int) -> None:
+    """Append commands to the log that nobody can read."""
+    connection = Connection(operator, "tests")
+    await connection.open()
+    try:
+        for number in range(bundles):
+            bundle = msgspec.msgpack.encode([f"nonsense {number} {'x' * 8000}"])
+            await connection.jetstream().publish(subjects.log(0), bundle)
+    finally:
+        await connection.close()
 
 
 def role_of(name: str) -> Role:
