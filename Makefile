@@ -8,11 +8,11 @@ UV_PIP_COMPILE = .make/uv/bin/uv pip compile --quiet --universal --generate-hash
 WEB := $(PYTHON) -m deploy.local.web
 
 .DEFAULT_GOAL := help
-.PHONY: help run web web-dev test check bench smoke build lock clean installed installed-dev python
+.PHONY: help run web web-dev test test-compose check bench smoke build lock clean installed installed-dev python
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
-		| while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 run: installed ## start the whole system here and print the address to open
 	@$(WEB) build --if-possible
@@ -28,6 +28,9 @@ test: installed-dev ## run all tests
 	@$(WEB) build
 	@$(WEB) test
 	@$(BIN)/python -m pytest -n 3 --durations 20
+
+test-compose: installed-dev ## run the tests in containers, if there is a Docker engine
+	@tests/compose/run $(BIN)/python
 
 check: installed-dev ## lint, format, types and import rules
 	@$(BIN)/ruff check
