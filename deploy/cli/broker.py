@@ -25,7 +25,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
     except TimeoutError as error:
         raise Refused(
             f"the broker at {settings.broker} does not let us in: is the system up? Else set PARLEY_NATS_URL, and "
-            "PARLEY_NATS_NKEY_FILE where it wants a key"
+            "PARLEY_NATS_NKEY_FILE where it wants a key; `parley doctor` says more"
         ) from error
     try:
         yield connection

@@ -26,6 +26,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Make a key for each service and for the operator, the broker's users out of them, and the "
         "passwords of the database, of the cluster's routes and of Grafana: all at random, each in a file. Nothing "
         "that is there is overwritten, unless it is named after --rotate.",
+        epilog="examples: parley init · parley init --env .env --profile edge --public-url https://chat.example.org · "
+        "parley init --refresh · parley init --rotate nats_gateway",
     )
     parser.add_argument("--dir", type=Path, default=Path("secrets"), metavar="DIR", help="where they go (secrets)")
     doing = parser.add_mutually_exclusive_group()

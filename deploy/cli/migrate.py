@@ -13,7 +13,13 @@ from shared.database.schema import HEAD, SchemaState
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
-    parser = commands.add_parser("migrate", help="bring the schema and the streams up to date; safe to repeat")
+    parser = commands.add_parser(
+        "migrate",
+        help="bring the schema and the streams up to date; safe to repeat",
+        description="Bring the schema of the database and the streams of the broker up to date. It may run while the "
+        "system does, and is safe to repeat; a database that a newer program has migrated stays as it is.",
+        epilog="examples: parley migrate · parley migrate --timeout 300 · parley migrate --check",
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; tell what differs, and fail if anything")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="wait so long for both (60)")
     parser.add_argument("--json", action="store_true", help="print JSON")

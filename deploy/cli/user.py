@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.cli import audit
+from deploy.cli.arguments import positive
 from deploy.cli.broker import connected
-from deploy.cli.database import check_there
+from deploy.cli.database import check_there, shown
 from deploy.cli.output import Refused, show_json, show_table, tell
 from deploy.cli.settings import CliSettings
 from services.gateway.guards.administration import disable_account, enable_account, list_accounts, reset_password
 from services.gateway.guards.sign_ins import create_accounts
 from services.gateway.store import Changed, ListedAccount
 from shared.broker.connection import Connection
-from shared.contracts.errors import Refusal
+from shared.contracts.errors import Code, Refusal
 from shared.contracts.frames import rfc3339
 
 _DEFAULT_DAYS: Final = 90
@@ -34,8 +35,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "user",
         help="accounts",
-        epilog="examples: parley user create ann --password · parley user list --disabled · parley user disable ann · "
-        "parley user reset-password ann < password.txt",
+        description="Make accounts, list them, disable and enable them, set another password.",
+        epilog="examples: parley user create ann --password · "
+        "parley user create --count 100 --prefix load --tokens tokens.txt · parley user list --disabled · "
+        "parley user disable ann · parley user enable ann · parley user reset-password ann < password.txt",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_create(verbs)
@@ -64,20 +67,24 @@ def _add_create(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         action="store_true",
         help="ask for a password (or read a line of input); without it only the token works",
     )
-    creating.add_argument("--count", type=_positive, metavar="N", help="make N accounts instead")
+    creating.add_argument("--count", type=positive, metavar="N", help="make N accounts instead")
     creating.add_argument("--prefix", default="load", metavar="P", help="name them P-1, P-2 ... (load)")
     creating.add_argument("--tokens", type=Path, metavar="FILE", help="where the tokens of --count go")
-    creating.add_argument("--days", type=_positive, default=_DEFAULT_DAYS, metavar="D", help="tokens live so long (90)")
+    creating.add_argument("--days", type=positive, default=_DEFAULT_DAYS, metavar="D", help="tokens live so long (90)")
     creating.add_argument("--json", action="store_true", help="print JSON")
     creating.set_defaults(run=run_create, refuse=creating.error)
 
 
 def _add_list(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    listing = verbs.add_parser("list", help="accounts by username, with their state and when they were last used")
+    listing = verbs.add_parser(
+        "list",
+        help="accounts by username, with their state and when they were last used",
+        description="List accounts by username, with their state and when they were last used.",
+    )
     only = listing.add_mutually_exclusive_group()
     only.add_argument("--disabled", dest="is_disabled", action="store_true", help="only those that are disabled")
     only.add_argument("--enabled", dest="is_disabled", action="store_false", help="only those that are not")
-    listing.add_argument("--limit", type=_positive, default=_DEFAULT_LISTED, metavar="N", help="at most so many (100)")
+    listing.add_argument("--limit", type=positive, default=_DEFAULT_LISTED, metavar="N", help="at most so many (100)")
     listing.add_argument("--after", metavar="NAME", help="those behind this username")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=run_list, is_disabled=None)
@@ -101,7 +108,7 @@ def run_create(arguments: argparse.Namespace, settings: CliSettings) -> int:
         password = _ask_for_password() if arguments.password else None
         tokens = asyncio.run(create_accounts(settings.local.database, names, life, password=password))
     except Refusal as refusal:
-        raise Refused(refusal.detail) from refusal
+        raise Refused(_said(refusal, settings.local.database)) from refusal
     audit.note("user_create", accounts=len(names), first=names[0], has_password=password is not None)
     if arguments.tokens is not None:
         _write(arguments.tokens, names, tokens)
@@ -130,7 +137,7 @@ def run_list(arguments: argparse.Namespace, settings: CliSettings) -> int:
     try:
         found = asyncio.run(asked)
     except Refusal as refusal:
-        raise Refused(refusal.detail) from refusal
+        raise Refused(_said(refusal, settings.local.database)) from refusal
     rows = [_listed(each) for each in found]
     if arguments.json:
         show_json({"items": rows})
@@ -184,7 +191,7 @@ def _change(arguments: argparse.Namespace, settings: CliSettings, act: str, chan
     try:
         changed = asyncio.run(carry_out())
     except Refusal as refusal:
-        raise Refused(refusal.detail) from refusal
+        raise Refused(_said(refusal, settings.local.database)) from refusal
     audit.note(f"user_{act}", user_id=changed.user_id, ended=len(changed.ended))
     if arguments.json:
         show_json({"user_id": changed.user_id, "disabled": changed.is_disabled, "ended": len(changed.ended)})
@@ -232,8 +239,8 @@ def _write(path: Path, names: Sequence[str], tokens: Sequence[str]) -> None:
         file.writelines(f"{name} {token}\n" for name, token in zip(names, tokens, strict=True))
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def _said(refusal: Refusal, url: str) -> str:
+    """Write a refusal for an operator, who is not helped by "try again"."""
+    if refusal.code is Code.UNAVAILABLE:
+        return f"the database {shown(url)} can't be reached: `parley doctor` says why"
+    return refusal.detail
