@@ -147,8 +147,14 @@ RETRIES: Final = Row(
         ),
         Panel(
             "Time of a sweep",
-            "How long it takes to look through the database for what nobody remembers.",
-            (Series(quantile(0.9, "parley_retry_sweep_seconds"), "90 %"),),
+            "How long it takes, on average, to look through the database for what nobody remembers.",
+            (
+                Series(
+                    "sum by (instance) (parley_retry_sweep_seconds_sum)"
+                    " / (sum by (instance) (parley_retry_sweep_seconds_count) > 0)",
+                    "{{instance}}",
+                ),
+            ),
             "s",
             width=8,
         ),
