@@ -22,11 +22,17 @@ ROUTES: Final = "nats_cluster.conf"
 POSTGRES: Final = "postgres_password"
 DATABASE: Final = "database_url"
 GRAFANA: Final = "grafana_password"
+NOTE: Final = "made-by-parley-init"
+"""What Compose looks for first, so that its complaint says how secrets are made."""
 
 _PASSWORD_BYTES: Final = 32
 _ROUTE_USER: Final = "parley-routes"
 _ROUTE_PASSWORD: Final = re.compile(r'password: "([^"]+)"')
 _DATABASE_USER: Final = "parley"
+_NOTE: Final = """\
+These files let the parts of an installation in to each other. Keep a copy in a safe place, and put them into no image
+and no repository. `parley init --rotate NAME` makes one anew, `parley init --refresh` what is missing.
+"""
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o644
 """Containers run under other users; the directory keeps everybody else out."""
@@ -104,6 +110,7 @@ class SecretFiles:
     def _makers(self) -> dict[str, Callable[[], str]]:
         """Say what each file is made of; what is made of another comes after it."""
         return {
+            NOTE: lambda: _NOTE,
             **{f"{name}.nk": new_seed for name in KEYS},
             USERS: lambda: config.users({role: self._public_key(f"{name}.nk") for name, role in KEYS.items()}),
             ROUTES: self._routes,

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -160,11 +161,15 @@ def secret_values(project: Project) -> Iterator[str]:
     yield url.partition("://")[2].partition("@")[0].partition(":")[2]
 
 
-def test_without_secrets_nothing_starts(images: None, tmp_path: Path) -> None:
+def test_without_secrets_nothing_starts_and_a_container_can_make_them(images: None, tmp_path: Path) -> None:
     with Project(tmp_path) as project:
-        for file in project.secrets.iterdir():
-            file.unlink()
-        with pytest.raises(ComposeError, match="secrets"):
+        made = {file.name for file in project.secrets.iterdir()}
+        shutil.rmtree(project.secrets)
+        with pytest.raises(ComposeError, match="made-by-parley-init"):
             project.up()
         assert not [each for each in inspect(*project.containers(every=True)) if each["State"]["Running"]]
-        assert not list(project.secrets.iterdir())
+        assert not project.secrets.exists()
+        project.run("init")
+        assert {file.name for file in project.secrets.iterdir()} == made
+        with pytest.raises(ComposeError, match="nothing is overwritten"):
+            project.run("init")

@@ -37,7 +37,7 @@ def changed(directory: Path, before: dict[str, str]) -> set[str]:
 
 
 def test_everything_is_made_where_nobody_else_can_look(made: Path) -> None:
-    assert set(contents(made)) == SECRETS | {"nats_users.conf"}
+    assert set(contents(made)) == SECRETS | {"nats_users.conf", "made-by-parley-init"}
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     # containers run as other users, and have single files of it
     assert {stat.S_IMODE(path.stat().st_mode) for path in made.iterdir()} == {0o644}
