@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "stats",
         help="figures about messages: sent, delivered, read, times between, what waits, sizes",
         description="Read figures in one snapshot, changing nothing. The table of messages is read from end to end, "
-        "which takes a second or so a million; nobody waits for it. Counts alone: no content, no names.",
+        "which takes ten seconds a million or more; nobody waits for it. Counts alone: no content, no names.",
         epilog="examples: parley stats · parley stats --since 7d · parley stats --since 90m --json",
     )
     parser.add_argument("--since", type=_duration, default=DAY_MS, metavar="D", help="look back so far: 90m, 24h, 7d")
