@@ -74,19 +74,19 @@ async def look_at_broker(way: Access, streams: StreamSettings, timeout_s: float)
 
 async def _with_broker(way: Access, work: Callable[[Connection], Awaitable[T]], timeout_s: float) -> T:
     deadline = clock.monotonic() + timeout_s
-    problem: Exception | None = None
+    problem = ""
     while (left := deadline - clock.monotonic()) > 0:
+        connection = Connection(way, "provisioner")
         try:
             async with asyncio.timeout(left):
-                return await _connected(way, work)
+                return await _connected(connection, work)
         except BROKER_ERRORS as error:
-            problem = error
+            problem = connection.trouble or repr(error)
             await asyncio.sleep(_TRY_EVERY_S)
-    raise NotPrepared(f"the broker at {' '.join(way.servers)} is not ready after {timeout_s:.0f} s: {problem!r}")
+    raise NotPrepared(f"the broker at {' '.join(way.servers)} is not ready after {timeout_s:.0f} s: {problem}")
 
 
-async def _connected(way: Access, work: Callable[[Connection], Awaitable[T]]) -> T:
-    connection = Connection(way, "provisioner")
+async def _connected(connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
     await connection.open()
     try:
         return await work(connection)

@@ -128,6 +128,11 @@ class Connection:
         """Whether a publish would leave this process now."""
         return self._client is not None and self._client.is_connected
 
+    @property
+    def trouble(self) -> str:
+        """What went wrong last, since the broker was last reached; "" where nothing did."""
+        return self._last_errors[-1] if self._last_errors else ""
+
     def jetstream(self, timeout_s: float = 5.0) -> JetStreamContext:
         """Return JetStream's interface with a timeout for each of its calls."""
         return self.client.jetstream(timeout=timeout_s)

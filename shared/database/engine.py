@@ -63,9 +63,9 @@ def _tls(url: sa.URL) -> tuple[sa.URL, ssl.SSLContext | str | None]:
     """Take out of a URL what libpq's words say about TLS, which the driver knows by another name."""
     mode, roots = (url.query.get(name) for name in ("sslmode", "sslrootcert"))
     plain = url.difference_update_query(["sslmode", "sslrootcert"])
-    if roots is None:
+    if roots is None and mode not in {"verify-ca", "verify-full"}:
         return plain, str(mode) if mode else None
-    context = ssl.create_default_context(cafile=str(roots))
+    context = ssl.create_default_context(cafile=str(roots) if roots else None)
     context.check_hostname = mode != "verify-ca"
     return plain, context
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.support.children import spawn, stop, wait_until
 from tests.support.ports import free_port
 
 BINARIES = Path("/usr/lib/postgresql")
+_TLS_ONLY = b"hostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 
 @dataclass(frozen=True)
@@ -86,31 +87,44 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip(f"no PostgreSQL server in {BINARIES} and no Docker engine answers")
 
 
+@contextlib.contextmanager
+def postgres_server_over_tls(certificate: bytes, key: bytes) -> Iterator[PostgresServer]:
+    """A server that speaks with nobody but over TLS."""
+    binaries = _newest_binaries()
+    if binaries is None:
+        pytest.skip(f"no PostgreSQL server in {BINARIES}")
+    with _from_binaries(binaries, {"server.pem": certificate, "server.key": key, "hba.conf": _TLS_ONLY}) as server:
+        yield server
+
+
 def _newest_binaries() -> Path | None:
     found = [path.parent for path in BINARIES.glob("*/bin/postgres")]
     return max(found, key=lambda path: int(path.parent.name), default=None)
 
 
 @contextlib.contextmanager
-def _from_binaries(binaries: Path) -> Iterator[PostgresServer]:
+def _from_binaries(binaries: Path, tls: Mapping[str, bytes] | None = None) -> Iterator[PostgresServer]:
     # initdb and postgres refuse to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     # Not pytest's own folder: only root may enter that one.
     home = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
     try:
         server = PostgresServer("127.0.0.1", free_port(), "postgres", secrets.token_hex(16))
-        secret = home / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(server.password)
+        files = {
+            home / name: content for name, content in {"password": server.password.encode(), **(tls or {})}.items()
+        }
+        for path, content in files.items():
+            path.touch(mode=0o600)
+            path.write_bytes(content)
         if user is not None:
             account = pwd.getpwnam(user)
-            for path in (home, secret):
+            for path in (home, *files):
                 os.chown(path, account.pw_uid, account.pw_gid)
         data, log = home / "data", home / "log"
         subprocess.run(
             [
                 binaries / "initdb", "--pgdata", data, "--username", server.user,
-                "--pwfile", secret, "--auth", "scram-sha-256", "--encoding", "UTF8",
+                "--pwfile", home / "password", "--auth", "scram-sha-256", "--encoding", "UTF8",
                 "--locale", "C.UTF-8", "--no-sync",
             ],
             user=user, group=user, extra_groups=None if user is None else [],
@@ -121,6 +135,10 @@ def _from_binaries(binaries: Path) -> Iterator[PostgresServer]:
                 str(binaries / "postgres"), "-D", str(data), "-p", str(server.port),
                 "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
                 "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=200",
+                *(() if tls is None else (
+                    "-c", "ssl=on", "-c", f"ssl_cert_file={home}/server.pem", "-c", f"ssl_key_file={home}/server.key",
+                    "-c", f"hba_file={home}/hba.conf",
+                )),
             ],
             log=log, user=user, cwd=home, death_signal=signal.SIGQUIT,
         )  # fmt: skip
