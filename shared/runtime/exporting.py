@@ -109,8 +109,9 @@ class _Queue(SpanProcessor):
         self._is_failing = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        waiting = metrics.gauge("spans_waiting", f"Spans that wait to be sent. At most {MAX_WAITING:,}.")
-        waiting.set_function(lambda: len(self._waiting))
+        metrics.bounded(
+            "spans_waiting", "Spans that wait to be sent.", limit=MAX_WAITING, now=lambda: len(self._waiting)
+        )
         self._sent = metrics.counter("spans_sent", "Spans that the collector took.")
         dropped = metrics.counter(
             "spans_dropped", "Spans that nobody gets: too many waited, or the collector took none.", ("why",)
