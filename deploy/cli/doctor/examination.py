@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from deploy.cli.doctor.findings import Finding, fail
+from shared.broker.connection import BROKER_ERRORS
 
 TIMEOUT_S: Final = 7.0
 """After so long an examination is over, whatever is still being looked at."""
@@ -64,13 +67,9 @@ async def _run(name: str, check: Check, timeout_s: float) -> list[Finding]:
             return [
                 fail(name, f"no answer within {timeout_s:g} s", "look whether what it asks hangs, then run it again")
             ]
-        return [
-            fail(
-                name,
-                f"could not be looked at: {_said(error)}",
-                "this is a fault of the doctor: please report this line",
-            )
-        ]
+        if isinstance(error, (*BROKER_ERRORS, SQLAlchemyError)):
+            return [fail(name, f"could not be looked at: {_said(error)}", "the rows of broker and database say why")]
+        return [fail(name, f"could not be looked at: {_said(error)}", "a fault of the doctor: please report this line")]
 
 
 def _said(error: Exception) -> str:

@@ -9,14 +9,13 @@ from deploy.cli.doctor.findings import Finding, fail, fine, skip, warn
 from deploy.cli.doctor.place import others_can
 from deploy.cli.doctor.settings import Told
 from deploy.cli.doctor.threads import in_thread
+from deploy.cli.secret_files import DATABASE, GRAFANA, KEYS, NOTE, POSTGRES, ROUTES, USERS
 from deploy.nats.keys import public_key
-from deploy.nats.permissions import ROLES
 
 NAME: Final = "secrets"
 FOLDER: Final = Path("secrets")
-SEEDS: Final = tuple(f"nats_{role}.nk" for role in ROLES)
-USERS: Final = "nats_users.conf"
-FILES: Final = (*SEEDS, USERS, "nats_cluster.conf", "postgres_password", "database_url", "grafana_password")
+SEEDS: Final = tuple(f"{name}.nk" for name in KEYS)
+FILES: Final = (*SEEDS, USERS, ROUTES, POSTGRES, DATABASE, GRAFANA, NOTE)
 """What `parley init` makes."""
 _FILE: Final = "_FILE"
 _MOUNTED: Final = Path("/run/secrets")
@@ -87,10 +86,10 @@ def _of_keys(folder: Path) -> list[Finding]:
 
 
 def _of_password(folder: Path) -> list[Finding]:
-    url, password = _read(folder / "database_url"), _read(folder / "postgres_password")
+    url, password = _read(folder / DATABASE), _read(folder / POSTGRES)
     if not url or not password or urlsplit(url).password == password:
         return []
-    seen = f"the password in {folder / 'database_url'} is not the one in {folder / 'postgres_password'}"
+    seen = f"the password in {folder / DATABASE} is not the one in {folder / POSTGRES}"
     return [fail(NAME, seen, "write the one that PostgreSQL was made with into both")]
 
 

@@ -24,6 +24,7 @@ from shared.contracts.ids import LogId
 from tests.support.doctor import Doctor, at_broker, running
 from tests.support.nats import NatsServer
 from tests.support.ports import free_port
+from tests.support.secured import Installation
 
 
 def test_a_broker_that_refuses_and_a_name_that_is_none_are_told_apart(
@@ -121,6 +122,22 @@ def test_a_key_that_may_not_do_what_the_commands_need_is_told(
     assert "$JS.API.STREAM.CREATE.CHAT, " in row["seen"]
     assert "$JS.API.STREAM.INFO" not in row["seen"]
     assert "nats_operator.nk" in row["advice"]
+
+
+def test_the_key_of_a_service_is_not_taken_for_the_operators(
+    tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = Installation(tmp_path)
+    with running(installation.broker) as server:
+        monkeypatch.setenv("PARLEY_NATS_URL", server.url)
+        monkeypatch.setenv("PARLEY_NATS_NKEY_FILE", str(installation.key_file("operator")))
+        assert doctor.row("broker key")["level"] == "ok"
+        assert doctor.row("secrets")["seen"] == "1 named by settings"
+        monkeypatch.setenv("PARLEY_NATS_NKEY_FILE", str(installation.key_file("gateway")))
+        _, rows = doctor.look()
+    denied, streams_row = (next(row for row in rows if row["check"] == check) for check in ("broker key", "streams"))
+    assert "the broker denies" in denied["seen"]
+    assert "the rows of broker and database say why" in streams_row["advice"]
 
 
 @pytest.fixture(scope="module")
