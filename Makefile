@@ -8,7 +8,7 @@ UV_PIP_COMPILE = .make/uv/bin/uv pip compile --quiet --universal --generate-hash
 WEB := $(PYTHON) -m deploy.local.web
 
 .DEFAULT_GOAL := help
-.PHONY: help run web web-dev test test-compose check bench smoke build lock clean installed installed-dev python
+.PHONY: help run web web-dev test test-compose check doctor bench smoke build lock clean installed installed-dev python
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -39,6 +39,9 @@ check: installed-dev ## lint, format, types and import rules
 	@$(BIN)/lint-imports
 	@$(WEB) check
 	@cd services/gateway/web && "$(CURDIR)/$(BIN)/oxlint" . && "$(CURDIR)/$(BIN)/oxfmt" --check .
+
+doctor: installed ## say what is wrong with the system here, and what to do
+	@$(BIN)/parley doctor
 
 bench: installed-dev ## measure throughput and latency against a system of its own
 	@$(BIN)/python -m deploy.bench
