@@ -17,8 +17,8 @@ class Step(NamedTuple):
 
 
 _BROKER: Final = Step(
-    "have the broker read its users again, in a cluster every node (SIGHUP). Connections with keys that count no more "
-    "are shut out: those services finish what they have and end",
+    "have the broker read its config again, in a cluster every node at once (SIGHUP). Connections with keys that "
+    "count no more are shut out: those services finish what they have and end",
     "docker compose kill -s HUP nats\ndocker compose kill -s HUP nats-2 nats-3   # in a cluster",
 )
 _DATABASE: Final = Step(
@@ -44,18 +44,18 @@ def steps_after(names: Sequence[str]) -> list[Step]:
     if services or USERS in names:
         steps.append(_BROKER)
     ended = [service for service in _SERVICES if service in services]
-    restarted = [each for each in _SERVICES if "postgres" in names and each in _WITH_DATABASE]
-    if waited := [each for each in ended if each not in restarted]:
+    if ended:
         steps.append(
             Step(
-                f"see that {_listed(waited)} came back with the new key (Compose starts anew what ends; start it "
+                f"see that {_listed(ended)} came back with the new key (Compose starts anew what ends; start it "
                 "yourself where nothing does)",
-                f"docker compose up -d --wait {' '.join(waited)}",
+                f"docker compose up -d --wait {' '.join(ended)}",
             )
         )
+    restarted = [each for each in _WITH_DATABASE if "postgres" in names and each not in ended]
     if restarted:
         steps.append(Step(f"restart {_listed(restarted)}", f"docker compose restart {' '.join(restarted)}"))
-    if "nats_cluster" in names:
+    if "nats_cluster" in names and _BROKER not in steps:
         steps.append(_CLUSTER)
     if "grafana" in names:
         steps.append(_GRAFANA)

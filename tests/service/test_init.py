@@ -148,9 +148,10 @@ def test_it_is_said_what_to_restart_and_in_which_order(made: Path, capsys: pytes
     assert "ALTER ROLE" in alter
     assert restart == "docker compose restart delivery history gateway"
     assert not any("restart" in step for step in steps("nats_operator"))
-    everything = steps("all")
-    assert everything[0] == alter
-    assert everything[1] == hup
+    assert steps("nats_cluster")[0] == "docker compose kill -s HUP nats nats-2 nats-3"
+    # who ends and is started anew by a new key has the new password too
+    assert steps("all")[:3] == [alter, hup, "docker compose up -d --wait delivery history presence gateway"]
+    assert steps("nats_gateway", "postgres")[:4] == [alter, hup, gateway, "docker compose restart delivery history"]
 
 
 def test_there_is_nothing_to_make_anew_where_nothing_was_made(
