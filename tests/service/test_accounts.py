@@ -235,6 +235,7 @@ async def test_nobody_ends_the_session_of_somebody_else(gateway: RunningGateway)
     async with gateway.browser() as browser:
         session = (await browser.get("/api/v1/sessions", headers=ann)).json()["items"][0]["id"]
         problem_of(await browser.delete(f"/api/v1/sessions/{session}", headers=eve), 404, "not_found")
+        problem_of(await browser.delete("/api/v1/sessions/%00", headers=eve), 404, "not_found")
         assert (await browser.get("/api/v1/me", headers=ann)).status_code == 200
 
 

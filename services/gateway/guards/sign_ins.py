@@ -110,7 +110,8 @@ class SignIns:
         Raises:
             Refusal: `not_found`.
         """
-        if not await self._accounts.end_sign_in(user_id, sign_in_id):
+        is_one = "\0" not in sign_in_id  # of which PostgreSQL takes no notice but an error
+        if not is_one or not await self._accounts.end_sign_in(user_id, sign_in_id):
             raise Refusal(Code.NOT_FOUND, "There is no such session.")
         await self._revoke(user_id, [sign_in_id])
 
