@@ -30,6 +30,7 @@ def programs(settings: Settings, environ: Mapping[str, str]) -> list[Program]:
         "PARLEY_HTTP_HOST": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }
+    shared.pop("PARLEY_DATABASE_URL_FILE", None)  # it is read: what it holds is passed on
     return [
         Program(
             service,
