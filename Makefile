@@ -8,7 +8,7 @@ UV_PIP_COMPILE = .make/uv/bin/uv pip compile --quiet --universal --generate-hash
 WEB := $(PYTHON) -m deploy.local.web
 
 .DEFAULT_GOAL := help
-.PHONY: help run web web-dev test test-compose check doctor bench smoke build lock clean installed installed-dev python
+.PHONY: help run web web-dev test test-failed test-compose check doctor bench smoke build lock clean installed installed-dev python
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -31,6 +31,9 @@ test: installed-dev ## run all tests
 
 test-compose: installed-dev ## run the tests in containers, if there is a Docker engine
 	@tests/compose/run $(BIN)/python
+
+test-failed: installed-dev ## run what failed last, one after the other
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail 1
 
 check: installed-dev ## lint, format, types and import rules
 	@$(BIN)/ruff check
