@@ -12,6 +12,7 @@ from deploy.cli.secret_files import CLUSTER, NAMES, USERS, Places, SecretFiles
 from deploy.cli.settings import CliSettings
 
 PROFILES: Final = ("cluster", "edge", "monitoring")
+EDGE: Final = "edge"
 NODES: Final = ("nats", "nats-2", "nats-3")
 NATS_PORT: Final = 4222
 _ALL: Final = "all"
@@ -100,7 +101,7 @@ def _compose_settings(arguments: argparse.Namespace) -> str:
         Refused: an address or a port that can't be one.
     """
     url = _checked_url(arguments.public_url or f"http://127.0.0.1:{arguments.port}")
-    if "edge" in arguments.profile and not url.startswith("https://"):
+    if EDGE in arguments.profile and not url.startswith("https://"):
         raise Refused("the edge serves https: give its address with --public-url https://...")
     is_cluster = CLUSTER in arguments.profile
     nodes = tuple(arguments.nodes) if is_cluster else tuple(arguments.nodes)[:1]
@@ -112,6 +113,9 @@ def _compose_settings(arguments: argparse.Namespace) -> str:
         "PARLEY_STREAM_REPLICAS": str(len(nodes)),
         "NATS_CONFIG": "cluster.conf" if is_cluster else "nats.conf",
     }
+    if EDGE in arguments.profile:
+        values["COMPOSE_FILE"] = "docker-compose.yml:deploy/compose/edge.yml"
+        values["EDGE_HOST"] = urlsplit(url).hostname or ""
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
     return f"# Made by `parley init`; no secrets, to be changed as you like.\n{lines}"
 
