@@ -19,6 +19,8 @@ from shared.runtime.settings import SettingsError
 _DRAIN_S = 8.0
 _CLOSE_S = 2
 _BACKLOG = 4096
+_IDLE_S = 20
+"""Longer than clients keep a connection for reuse: one that is closed while they write to it costs them an error."""
 _log = logs.get(__name__)
 
 
@@ -58,6 +60,7 @@ async def serve(
             ws=ws or "none",
             ws_max_size=ws_max_size,
             ws_per_message_deflate=False,
+            timeout_keep_alive=_IDLE_S,
             lifespan="on",
             log_config=None,
             access_log=False,
