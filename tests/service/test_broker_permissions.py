@@ -236,8 +236,8 @@ async def test_a_role_publishes_what_it_is_meant_to_and_nothing_else(installatio
     async with client(installation, role) as (connected, errors):
         for subject in expected:
             await connected.publish(subject, b"")
-        await connected.flush()
-        await connected.flush()
+        for _ in range(2):
+            await connected.flush()
         assert [subject for subject, may in expected.items() if errors.denied(subject) is may] == []
 
 
@@ -248,8 +248,8 @@ async def test_a_role_hears_what_it_is_meant_to_and_nothing_else(installation: I
         for subject in expected:
             await connected.subscribe(subject)
             await connected.subscribe(subject, queue="any")
-        await connected.flush()
-        await connected.flush()
+        for _ in range(2):
+            await connected.flush()
         assert [subject for subject, may in expected.items() if errors.denied(subject) is may] == []
 
 
@@ -265,7 +265,8 @@ async def test_an_answer_goes_to_who_asked_and_only_once(installation: Installat
             await heard.put(message.data)
 
         await asked.subscribe(subjects.MEMBERS, cb=answer)
-        await asked.flush()
+        for _ in range(2):  # nats-py's ping goes before what waits to be written
+            await asked.flush()
         inbox = asker.new_inbox()
         await asker.subscribe(inbox, cb=hear)
         await asker.publish(subjects.MEMBERS, b"", reply=inbox)
@@ -273,7 +274,6 @@ async def test_an_answer_goes_to_who_asked_and_only_once(installation: Installat
             assert await heard.get() == b"first"
             while not errors.denied(inbox):  # noqa: ASYNC110 - nats-py has no event for it
                 await asyncio.sleep(0.01)
-        await asker.flush()
         assert heard.empty()
 
 
