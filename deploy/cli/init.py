@@ -114,7 +114,7 @@ def _compose_settings(arguments: argparse.Namespace) -> str:
         "NATS_CONFIG": "cluster.conf" if is_cluster else "nats.conf",
     }
     if EDGE in arguments.profile:
-        values["COMPOSE_FILE"] = "docker-compose.yml:deploy/compose/edge.yml"
+        values["COMPOSE_FILE"] = "docker-compose.yml:deploy/compose/behind-edge.yml"
         values["EDGE_HOST"] = urlsplit(url).hostname or ""
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
     return f"# Made by `parley init`; no secrets, to be changed as you like.\n{lines}"

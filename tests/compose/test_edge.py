@@ -57,7 +57,7 @@ def edge(images: None, authority: trustme.CA, tmp_path_factory: pytest.TempPathF
     (certificates / "key.pem").chmod(0o400)
     os.chown(certificates / "key.pem", EDGE_USER, EDGE_USER)
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-    with Project(folder, files=["deploy/compose/edge.yml"], ports=2) as project:
+    with Project(folder, files=["deploy/compose/behind-edge.yml"], profiles=["edge"], ports=2) as project:
         http, https = project.first_port, project.first_port + 1
         project.settings |= {
             "PARLEY_PUBLIC_URL": f"https://127.0.0.1:{https}",

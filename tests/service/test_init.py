@@ -193,7 +193,7 @@ def test_settings_for_compose_are_written_beside(tmp_path: Path) -> None:
         "PARLEY_NATS_URL": "nats://nats:4222,nats://nats-2:4222,nats://nats-3:4222",
         "PARLEY_STREAM_REPLICAS": "3",
         "NATS_CONFIG": "cluster.conf",
-        "COMPOSE_FILE": "docker-compose.yml:deploy/compose/edge.yml",
+        "COMPOSE_FILE": "docker-compose.yml:deploy/compose/behind-edge.yml",
         "EDGE_HOST": "chat.example.org",
     }
 
