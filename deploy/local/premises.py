@@ -54,14 +54,15 @@ def check_ports(settings: Settings) -> None:
                 raise Taken(f"port {port} is wanted by {wanted[port]} and by {what}, {from_setting}: change one")
             wanted[port] = f"{what}, {from_setting}"
     deadline = time.monotonic() + _PATIENCE_S
-    while taken := [port for port in wanted if not _is_free(port)]:
+    while taken := [port for port in wanted if not is_free(port)]:
         if time.monotonic() > deadline:
             lines = "; ".join(f"{port} ({wanted[port]})" for port in taken)
             raise Taken(f"in use by another program: port {lines}. Stop that, or set another number")
         time.sleep(_TRY_EVERY_S)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether a program could listen on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,8 +1,6 @@
 """The ports that a system on this machine wants: its own while it runs, else free; and whether it runs at all."""
 
-import errno
 import fcntl
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +9,7 @@ import psutil
 from deploy.cli.doctor.findings import Finding, fail, fine, skip
 from deploy.cli.doctor.settings import Told
 from deploy.cli.doctor.threads import in_thread
+from deploy.local.premises import is_free
 from deploy.local.programs import SERVICES, port_of
 from deploy.local.settings import Settings
 
@@ -53,7 +52,7 @@ def _look(local: Settings) -> list[Finding]:
     ports = wanted(local)
     if runs_here(local):
         return [fine(NAME, f"the system in {local.home} has its own")]
-    taken = [port for port in ports if not _is_free(port)]
+    taken = [port for port in ports if not is_free(port)]
     if not taken:
         return [fine(NAME, f"{_listed(ports)} are free")]
     owners = _owners()
@@ -65,18 +64,6 @@ def _look(local: Settings) -> list[Finding]:
         )
         for port in taken
     ]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                return False
-            raise
-    return True
 
 
 def _owners() -> dict[int, str]:
