@@ -205,7 +205,7 @@ async def test_a_store_that_is_away_is_unavailable_and_told_by_readiness(sqlite_
         ready = await browser.get("/health/ready")
         assert ready.status_code == 503
         checks = ready.json()["checks"]
-        assert set(checks) == {"broker", "log", "database", "reads"}
+        assert set(checks) == {"broker", "log", "database", "schema", "reads"}
         assert checks["database"]["status"] == "failing"
         assert checks["broker"]["status"] == checks["log"]["status"] == "ok"
         assert (await browser.get("/health/live")).status_code == 200

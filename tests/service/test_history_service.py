@@ -174,13 +174,13 @@ async def test_more_questions_than_connections_are_all_answered(migrated_url: st
 async def test_health_names_what_it_looked_at(migrated_url: str, nats_url: str) -> None:
     async with running(migrated_url, nats_url) as history:
         assert (await history.get("/health/live"))[0] == 200
-        assert set(await history.until_ready()) == {"broker", "database", "last_read"}
+        assert set(await history.until_ready()) == {"broker", "database", "schema", "last_read"}
         assert "history_query_seconds" in (await history.get("/metrics"))[1]
 
 
 async def test_a_database_that_comes_later_is_found(database_url: str, nats_url: str) -> None:
     async with started(database_url, nats_url) as history:
-        checks = await history.until_ready(is_ready=False, failing={"database", "last_read"})
+        checks = await history.until_ready(is_ready=False, failing={"database", "schema", "last_read"})
         assert "DatabaseAway" in checks["database"]["detail"]
         with pytest.raises(Refusal) as refused:
             await history.page(ANN, DIRECT)

@@ -1,10 +1,12 @@
 """One id from a request through all services: with questions, with commands, in dead letters and in the logs."""
 
 import asyncio
+from collections.abc import Iterator
 
 import msgspec
+import pytest
 from nats.aio.msg import Msg
-from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from shared.broker import dead_letters
 from shared.broker.along import Along
@@ -13,6 +15,7 @@ from shared.contracts import subjects
 from shared.contracts.commands import SEND, Origin
 from shared.contracts.ids import partition_of
 from tests.support.delivery import GATEWAY, PARTITIONS, a_message, delivery, eventually, fresh_streams, gateway
+from tests.support.logs import captured_logs
 from tests.support.sockets import Path, ask, message
 
 
@@ -22,7 +25,7 @@ async def test_a_dead_letter_names_its_request_in_the_log_and_in_the_queue_and_w
     await fresh_streams(nats_url)
     poison = a_message("ann", "ben", "poison", sent_at_ms=2**63)
     partition = partition_of(poison.conversation_id, PARTITIONS)
-    with capture_logs() as logged:
+    with captured_logs() as logged:
         async with delivery(nats_url, migrated_url) as running, gateway(nats_url) as stand_in:
             for ref, along in ((71, Along("from-http")), (72, Along())):
                 item = msgspec.msgpack.encode((SEND, Origin(GATEWAY, ref), poison))
@@ -76,12 +79,18 @@ async def test_messages_leave_no_header_but_the_ids_of_http_requests(path: Path)
         await log.close()
 
 
-async def test_a_refusal_of_delivery_is_logged_under_the_id_of_the_problem(path: Path) -> None:
+@pytest.fixture
+def logged() -> Iterator[list[EventDict]]:
+    """What is logged from now on; to be asked for before the services, which look once how much is to be logged."""
+    with captured_logs() as lines:
+        yield lines
+
+
+async def test_a_refusal_of_delivery_is_logged_under_the_id_of_the_problem(logged: list[EventDict], path: Path) -> None:
     await path.token_of("ben")
     async with path.http(await path.token_of("ann")) as ann:
         asked = {"content": "hi", "reply_to": "m-of-nobody"}
-        with capture_logs() as logged:
-            refused = await ann.post("/messages/send/ben", json=asked, headers={"x-request-id": "asked-by-ann"})
+        refused = await ann.post("/messages/send/ben", json=asked, headers={"x-request-id": "asked-by-ann"})
     assert refused.json()["request_id"] == "asked-by-ann"
     named = {line["event"]: line["request_id"] for line in logged if "command" in line["event"]}
     assert named == dict.fromkeys(("command_accepted", "command_refused", "command_failed"), "asked-by-ann")
