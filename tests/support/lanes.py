@@ -5,7 +5,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/browser/"
 KILLS = ("tests/e2e/test_kill.py", "tests/service/test_two_deliveries.py")
-PRODUCT = ("tests/e2e/", "tests/monitoring/")
+PRODUCT = ("tests/e2e/", "tests/monitoring/", "tests/service/test_broker_cluster.py")
 GREEDY = (
     "tests/e2e/test_smoke.py",
     "tests/e2e/test_bench.py",
