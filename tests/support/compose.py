@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import secrets
 import shutil
 import signal
@@ -242,7 +241,6 @@ class Project:
             time.sleep(0.1)
 
     def _environ(self) -> dict[str, str]:
-        files, most = resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65_536
         return {
             # Settings of whoever runs the tests do not count.
             **{name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "COMPOSE_"))},
@@ -251,7 +249,6 @@ class Project:
             "PARLEY_VERSION": self.version,
             "PARLEY_SECRETS": str(self.secrets),
             "PARLEY_ENV_FILE": str(self._settings_file),
-            "PARLEY_NOFILE": str(most if files == resource.RLIM_INFINITY else min(files, most)),
         }
 
 
