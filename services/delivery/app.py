@@ -191,13 +191,7 @@ def _watch_store(metrics: Metrics, store: Store, retry_store: RetryStore) -> Non
         now=lambda: store.remembered,
         kind="cache",
     )
-    metrics.bounded(
-        "database_connections_in_use",
-        "Connections to the database that are lent.",
-        limit=store.room + retry_store.room,
-        now=lambda: store.in_use + retry_store.in_use,
-        kind="pool",
-    )
+    metrics.database_pool(limit=store.room + retry_store.room, in_use=lambda: store.in_use + retry_store.in_use)
 
 
 async def main() -> None:

@@ -225,13 +225,7 @@ def _passwords(settings: Settings, metrics: Metrics) -> Passwords:
 def _watch(metrics: Metrics, connection: Connection, accounts: Accounts) -> None:
     watch_broker(metrics, connection, lambda: pending_messages(connection))
     metrics.bounded("users_kept", "Users remembered by name.", limit=MAX_SEEN, now=lambda: accounts.seen, kind="cache")
-    metrics.bounded(
-        "database_connections_in_use",
-        "Connections to the database that are lent.",
-        limit=accounts.room,
-        now=lambda: accounts.in_use,
-        kind="pool",
-    )
+    metrics.database_pool(limit=accounts.room, in_use=lambda: accounts.in_use)
 
 
 def _probes(connection: Connection, accounts: Accounts, schema: Schema, reads: Reads) -> list[Probe]:

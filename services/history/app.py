@@ -121,13 +121,7 @@ def build(settings: Settings) -> AsgiFastStream:
     )
     store = Store(settings.database_url)
     watch_broker(metrics, connection, lambda: pending_messages(connection))
-    metrics.bounded(
-        "database_connections_in_use",
-        "Connections to the database that are lent.",
-        limit=CONNECTIONS,
-        now=lambda: store.in_use,
-        kind="pool",
-    )
+    metrics.database_pool(limit=CONNECTIONS, in_use=lambda: store.in_use)
     history = History(store)
     _serve(broker, subjects.MEMBERS, queries.GetMembers, history.members)
     _serve(broker, subjects.PAGE, queries.GetPage, history.page)

@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 NO_KEY: Final = ""
 _INBOX: Final = "_INBOX"
@@ -38,6 +38,10 @@ class Access:
         if self.ca_file is None and not any(server.startswith("tls:") for server in self.servers):
             return None
         return ssl.create_default_context(cafile=self.ca_file)
+
+    def proof(self) -> dict[str, Any]:
+        """Return what nats-py's `connect` needs to be let in: the key, and whom to trust."""
+        return {"nkeys_seed_str": self.nkey or None, "tls": self.tls}
 
 
 def inbox_of(role: str) -> str:

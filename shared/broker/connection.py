@@ -90,8 +90,7 @@ class Connection:
     async def open(self) -> None:
         """Connect, waiting for a broker that is not there yet."""
         client = Client()
-        way = self.access
-        await client.connect(list(way.servers), nkeys_seed_str=way.nkey or None, tls=way.tls, **self.options())
+        await client.connect(list(self.access.servers), **self.access.proof(), **self.options())
         self.adopt(client)
 
     def adopt(self, client: Client) -> None:

@@ -82,8 +82,7 @@ class NodeWatch:
                 await visitor.connect(
                     server,
                     name=f"{self._name} (looks)",
-                    nkeys_seed_str=way.nkey or None,
-                    tls=way.tls,
+                    **way.proof(),
                     inbox_prefix=way.inbox,
                     connect_timeout=1,
                     allow_reconnect=False,

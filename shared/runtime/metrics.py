@@ -78,6 +78,16 @@ class Metrics:
         self._capacity.labels(name).set(limit)
         self._fill.labels(name, kind).set_function(lambda: now() / limit)
 
+    def database_pool(self, *, limit: int, in_use: Callable[[], float]) -> None:
+        """Make the gauge of a service's connections to the database; `limit`: how many it may have at once."""
+        self.bounded(
+            "database_connections_in_use",
+            "Connections to the database that are lent.",
+            limit=limit,
+            now=in_use,
+            kind="pool",
+        )
+
     def sheds(self, what: str) -> Counter:
         """Make a counter of what is refused or dropped at one place; it begins with 0."""
         return self._shed.labels(what)

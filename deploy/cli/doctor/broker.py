@@ -237,7 +237,7 @@ async def _connected(way: Access, servers: list[str], complaints: list[str]) -> 
     client = Client()
     try:
         async with asyncio.timeout(_STEP_S * 1.5):
-            await client.connect(servers, nkeys_seed_str=way.nkey or None, tls=way.tls, **options)
+            await client.connect(servers, **way.proof(), **options)
     except BROKER_ERRORS as error:
         with suppress(*BROKER_ERRORS):
             await client.close()  # which stands open where it was not let in
